@@ -1,0 +1,3 @@
+module ragops.dev/ragservice
+
+go 1.26.0
