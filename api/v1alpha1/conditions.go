@@ -1,0 +1,62 @@
+package v1alpha1
+
+// Condition types of a RAGService. All but Reconciling and Stalled are positive:
+// True is good.
+const (
+	// ConditionReady sums up the conditions that a query depends on.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while the cluster moves towards the spec, and
+	// absent otherwise (kstatus).
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True while something only a person can change is in
+	// the way, and absent otherwise (kstatus).
+	ConditionStalled = "Stalled"
+	// ConditionRuntimeAvailable says whether enough runtime pods are ready.
+	ConditionRuntimeAvailable = "RuntimeAvailable"
+	// ConditionCacheAvailable says whether the Redis of the cache is there.
+	// Queries are answered without it, so Ready does not depend on it.
+	ConditionCacheAvailable = "CacheAvailable"
+	// ConditionDependenciesReachable says whether the running pods reach the
+	// model, the embedding and the vector store, as they report it.
+	ConditionDependenciesReachable = "DependenciesReachable"
+	// ConditionScalingActive says whether the HorizontalPodAutoscaler can scale.
+	ConditionScalingActive = "ScalingActive"
+	// ConditionMonitoringConfigured says whether the monitoring objects asked
+	// for exist.
+	ConditionMonitoringConfigured = "MonitoringConfigured"
+	// ConditionObjectivesMet says whether every measured objective is kept.
+	// Ready does not depend on it.
+	ConditionObjectivesMet = "ObjectivesMet"
+)
+
+// Reasons of conditions.
+const (
+	// ReasonSucceeded goes with a condition that is as it should be.
+	ReasonSucceeded = "Succeeded"
+	// ReasonProgressing goes with a change under way.
+	ReasonProgressing = "Progressing"
+	// ReasonSuspended goes with spec.suspend.
+	ReasonSuspended = "Suspended"
+	// ReasonReferenceNotFound goes with a Secret, ConfigMap or key that the spec
+	// names and the namespace lacks.
+	ReasonReferenceNotFound = "ReferenceNotFound"
+	// ReasonInvalidSpec goes with a spec that admission let through and the
+	// operator cannot honour.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonNameConflict goes with a child's name that someone else's object has.
+	ReasonNameConflict = "NameConflict"
+	// ReasonApplyFailed goes with an API call that failed; it is tried again.
+	ReasonApplyFailed = "ApplyFailed"
+	// ReasonPodsNotReady goes with runtime pods that do not become ready.
+	ReasonPodsNotReady = "PodsNotReady"
+	// ReasonNotReachable goes with a dependency that the pods do not reach.
+	ReasonNotReachable = "NotReachable"
+	// ReasonCRDNotInstalled goes with a kind the cluster does not know (yet).
+	ReasonCRDNotInstalled = "CRDNotInstalled"
+	// ReasonDisabled goes with a part that the spec switches off.
+	ReasonDisabled = "Disabled"
+	// ReasonMeasuring goes with objectives that have too few queries to judge.
+	ReasonMeasuring = "Measuring"
+	// ReasonMissed goes with objectives that are not kept.
+	ReasonMissed = "Missed"
+)

@@ -1,0 +1,203 @@
+package v1alpha1
+
+import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Scaling is the range of replicas and what they scale on.
+//
+// +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="minReplicas must not be greater than maxReplicas"
+// +kubebuilder:validation:XValidation:rule="self.minReplicas < self.maxReplicas || (!has(self.targets) && !has(self.behavior))",message="targets and behavior have no effect when minReplicas equals maxReplicas: raise maxReplicas or leave them out"
+type Scaling struct {
+	// minReplicas is how many replicas run at least.
+	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	MinReplicas int32 `json:"minReplicas,omitempty"`
+
+	// maxReplicas is how many replicas run at most. Equal to minReplicas, the
+	// service does not scale and gets no HorizontalPodAutoscaler.
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	MaxReplicas int32 `json:"maxReplicas,omitempty"`
+
+	// targets are what a replica should carry. Where none is set, cpuPercent is
+	// 80 and memoryPercent 85, the targets of the migration guide.
+	// +optional
+	Targets *ScalingTargets `json:"targets,omitempty"`
+
+	// behavior of the HorizontalPodAutoscaler, passed on as it is.
+	// +optional
+	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
+}
+
+// ScalingTargets are what a replica should carry; the service scales so that
+// every one that is set is kept.
+//
+// +kubebuilder:validation:MinProperties=1
+type ScalingTargets struct {
+	// cpuPercent of the CPU request.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	CPUPercent *int32 `json:"cpuPercent,omitempty"`
+
+	// memoryPercent of the memory request.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	MemoryPercent *int32 `json:"memoryPercent,omitempty"`
+}
+
+// Objectives are what the service is measured against.
+type Objectives struct {
+	// queriesPerSecond that the service should be able to carry.
+	// +kubebuilder:default=100
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	QueriesPerSecond int32 `json:"queriesPerSecond,omitempty"`
+
+	// averageLatency of a query, at most.
+	// +kubebuilder:default="1s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be greater than 0s"
+	// +optional
+	AverageLatency *metav1.Duration `json:"averageLatency,omitempty"`
+
+	// p95Latency is the 95th percentile of query latency, at most.
+	// +kubebuilder:default="2s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be greater than 0s"
+	// +optional
+	P95Latency *metav1.Duration `json:"p95Latency,omitempty"`
+
+	// successRatio is the share of queries that are answered, at least.
+	// +kubebuilder:default="0.99"
+	// +optional
+	SuccessRatio Ratio `json:"successRatio,omitempty"`
+
+	// cacheHitRatio is the share of queries answered from the cache, at least.
+	// +kubebuilder:default="0.70"
+	// +optional
+	CacheHitRatio Ratio `json:"cacheHitRatio,omitempty"`
+
+	// cpuPercent of the CPU limit or request in use, at most.
+	// +kubebuilder:default=80
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	CPUPercent int32 `json:"cpuPercent,omitempty"`
+
+	// memoryPercent of the memory limit in use, at most.
+	// +kubebuilder:default=85
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	MemoryPercent int32 `json:"memoryPercent,omitempty"`
+}
+
+// Monitoring is what is set up for a monitoring system to find. Each part
+// appears once its CRD is installed.
+type Monitoring struct {
+	// serviceMonitor lets the Prometheus operator scrape the runtime. Leave it
+	// out for none.
+	// +optional
+	ServiceMonitor *ServiceMonitor `json:"serviceMonitor,omitempty"`
+}
+
+// ServiceMonitor lets the Prometheus operator scrape the runtime.
+type ServiceMonitor struct {
+	// interval between two scrapes.
+	// +kubebuilder:default="15s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
+	// +optional
+	Interval *metav1.Duration `json:"interval,omitempty"`
+
+	// labels that the Prometheus selects ServiceMonitors by.
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Workload adjusts the pods of the query runtime.
+type Workload struct {
+	// image of the query runtime. Leave it out for the one that belongs to the
+	// operator's version.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// imagePullSecrets for the image.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// resources of the runtime's container. By default it requests 250m CPU and
+	// 256Mi of memory and is limited to 512Mi.
+	// +kubebuilder:default={requests: {cpu: "250m", memory: "256Mi"}, limits: {memory: "512Mi"}}
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+
+	// serviceAccount is the identity of the pods.
+	// +kubebuilder:default={}
+	// +optional
+	ServiceAccount ServiceAccount `json:"serviceAccount,omitzero"`
+
+	// podLabels are added to the pods.
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	PodLabels map[string]string `json:"podLabels,omitempty"`
+
+	// podAnnotations are added to the pods.
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+
+	// nodeSelector that a node must match.
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations of the pods.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// topologySpreadConstraints replace the default, which spreads the pods over
+	// zones and hosts as far as it can.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	// +optional
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// priorityClassName of the pods.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
+// ServiceAccount is the identity of the pods.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.name) || !has(self.annotations)",message="annotations belong to the ServiceAccount that the operator makes: leave them out when name is set"
+type ServiceAccount struct {
+	// name of a ServiceAccount that exists. Leave it out, and the operator makes
+	// one with the service's own name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Name string `json:"name,omitempty"`
+
+	// annotations of the ServiceAccount that the operator makes, such as
+	// eks.amazonaws.com/role-arn for IAM roles for service accounts.
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
