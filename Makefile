@@ -1,19 +1,78 @@
-SHELL := /usr/bin/env bash -o pipefail
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-LOCALBIN := $(CURDIR)/bin
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BINDIR ?= bin
+TOOLS := $(CURDIR)/bin/tools
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+CONTROLLER_GEN := $(TOOLS)/controller-gen
+GOLANGCI_LINT := $(TOOLS)/golangci-lint
+
+# Every module of this repository but those that only pin tools and binaries.
+MODULES := $(shell git ls-files 'go.mod' '*/go.mod' | grep -vE '^hack/(tools|cluster/binaries)' | xargs -r -n1 dirname)
 
 .PHONY: help
 help: ## Show the targets.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2} /^##@/ {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Try it
+
+.PHONY: demo
+demo: ## Run the operator and a sample on a local one-node cluster and ask it questions.
+	cd hack/cluster && go run ./demo
+
+.PHONY: demo-down
+demo-down: ## Stop the local cluster and remove all it made.
+	cd hack/cluster && go run . down
 
 ##@ Build
 
-.PHONY: generate
-generate: $(LOCALBIN)/controller-gen ## Generate the CRD, deepcopy functions, apply configurations and RBAC.
-	$(LOCALBIN)/controller-gen object crd:maxDescLen=1000 applyconfiguration paths=./api/... output:crd:dir=config/crd
+.PHONY: build
+build: ## Build the operator, the query runtime and ragctl as static binaries.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
 
-$(LOCALBIN)/controller-gen: hack/tools/go.mod
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and apply configurations.
+	$(CONTROLLER_GEN) object crd:maxDescLen=1000 applyconfiguration paths=./api/... output:crd:dir=config/crd
+
+##@ Check
+
+.PHONY: test
+test: test-packages ## Run the unit tests and the API tests (real kube-apiserver, etcd, Redis, PostgreSQL) with the race detector.
+	@assets=$$(cd hack/cluster && go run . assets) && KUBEBUILDER_ASSETS=$$assets go test -race ./...
+
+.PHONY: test-packages
+test-packages: # The servers that tests start for themselves.
+	hack/ensure-packages redis-server=redis-server '/usr/lib/postgresql/*/bin/postgres=postgresql'
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests on the local cluster.
+	cd hack/e2e && go test -count=1 -timeout 45m ./...
+
+.PHONY: verify
+verify: verify-generated fmt-check lint ## Check that generated files are current, and formatting and linters pass.
+	@for dir in $(MODULES); do (cd $$dir && go mod tidy -diff >/dev/null) || { echo "$$dir: go.mod is not tidy: run go mod tidy there."; exit 1; }; done
+
+.PHONY: verify-generated
+verify-generated:
+	@state() { git diff; git status --porcelain; }; before=$$(state); $(MAKE) --no-print-directory generate; \
+	[[ "$$(state)" == "$$before" ]] || { git status --short; echo "Generated files were not current; now they are: commit them."; exit 1; }
+
+.PHONY: fmt-check
+fmt-check:
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$unformatted" || { echo "Run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters on every module.
+	@for dir in $(MODULES); do echo "lint $$dir"; (cd $$dir && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yaml ./...); done
+
+##@ Tools
+
+$(CONTROLLER_GEN): hack/tools/go.mod
 	cd hack/tools && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
-$(LOCALBIN)/golangci-lint: hack/tools/lint/go.mod
+$(GOLANGCI_LINT): hack/tools/lint/go.mod
 	cd hack/tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -57,7 +57,7 @@ func TestParseErrors(t *testing.T) {
 		{name: "nothing", in: "", want: []string{"is empty"}},
 		{name: "not YAML", in: "version: [", want: []string{"yaml:"}},
 		{name: "two documents", in: embedded + "---\n" + embedded, want: []string{"more than one YAML document"}},
-		{name: "unknown field", in: embedded + "modle: {}\n", want: []string{"line 5", "modle"}},
+		{name: "unknown field", in: embedded + "models: {}\n", want: []string{"line 5", "models"}},
 		{name: "wrong type", in: strings.Replace(embedded, "docs]", "docs], extra: {}", 1), want: []string{"line 4", "extra"}},
 		{name: "other version", in: strings.Replace(embedded, "/v1", "/v9", 1), want: []string{`version: is "ragservice/v9", and this runtime reads "ragservice/v1"`}},
 		{
