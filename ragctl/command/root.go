@@ -78,6 +78,7 @@ error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a threshold was not met.`,
 
 	root.AddCommand(
 		newMigrateCommand(streams),
+		newStatusCommand(streams),
 	)
 	return root
 }
