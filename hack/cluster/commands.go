@@ -1,16 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"ragops.dev/ragservice/hack/cluster/internal/binaries"
+	"ragops.dev/ragservice/hack/cluster/internal/node"
 	"ragops.dev/ragservice/hack/cluster/internal/progress"
 )
+
+// provider is a way to run the cluster.
+type provider interface {
+	Up(ctx context.Context) error
+	Down(ctx context.Context) error
+	Load(ctx context.Context, archives ...string) error
+	Kubeconfig() string
+	Status(ctx context.Context, w io.Writer) error
+}
 
 // options are the flags that every subcommand shares.
 type options struct {
@@ -26,8 +38,83 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder for the cluster's state (default .cluster in the repository)")
-	root.AddCommand(newAssetsCommand())
+	root.AddCommand(
+		&cobra.Command{
+			Use:   "up",
+			Short: "Start the cluster, or what of it does not run",
+			Args:  cobra.NoArgs,
+			RunE: opts.with(func(cmd *cobra.Command, cluster provider, _ []string) error {
+				if err := cluster.Up(cmd.Context()); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.ErrOrStderr(), "The cluster is up. To use it:\n")
+				fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", cluster.Kubeconfig())
+				return nil
+			}),
+		},
+		&cobra.Command{
+			Use:   "down",
+			Short: "Remove the cluster and all that it made on this machine, except its logs",
+			Args:  cobra.NoArgs,
+			RunE: opts.with(func(cmd *cobra.Command, cluster provider, _ []string) error {
+				return cluster.Down(cmd.Context())
+			}),
+		},
+		&cobra.Command{
+			Use:   "load ARCHIVE...",
+			Short: "Give the cluster images, from archives of `docker save` or `image`",
+			Args:  cobra.MinimumNArgs(1),
+			RunE: opts.with(func(cmd *cobra.Command, cluster provider, archives []string) error {
+				return cluster.Load(cmd.Context(), archives...)
+			}),
+		},
+		&cobra.Command{
+			Use:   "kubeconfig",
+			Short: "Print the path of the cluster's kubeconfig",
+			Args:  cobra.NoArgs,
+			RunE: opts.with(func(cmd *cobra.Command, cluster provider, _ []string) error {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), cluster.Kubeconfig())
+				return err
+			}),
+		},
+		&cobra.Command{
+			Use:   "status",
+			Short: "Show what of the cluster runs",
+			Args:  cobra.NoArgs,
+			RunE: opts.with(func(cmd *cobra.Command, cluster provider, _ []string) error {
+				return cluster.Status(cmd.Context(), cmd.OutOrStdout())
+			}),
+		},
+		newAssetsCommand(),
+	)
 	return root
+}
+
+// with hands a subcommand the cluster that the flags name.
+func (o *options) with(run func(*cobra.Command, provider, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		root, err := repository()
+		if err != nil {
+			return err
+		}
+		builder, err := newBuilder(root)
+		if err != nil {
+			return err
+		}
+		dir := o.dir
+		if dir == "" {
+			dir = filepath.Join(root, ".cluster")
+		}
+		if dir, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+		return run(cmd, &node.Node{
+			Dir:      dir,
+			Sources:  filepath.Join(root, "hack", "cluster"),
+			Builder:  builder,
+			Progress: builder.Progress,
+		}, args)
+	}
 }
 
 func newAssetsCommand() *cobra.Command {
@@ -36,7 +123,11 @@ func newAssetsCommand() *cobra.Command {
 		Short: "Build kube-apiserver, etcd and kubectl and print their folder, for KUBEBUILDER_ASSETS",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			builder, err := newBuilder()
+			root, err := repository()
+			if err != nil {
+				return err
+			}
+			builder, err := newBuilder(root)
 			if err != nil {
 				return err
 			}
@@ -53,11 +144,7 @@ func newAssetsCommand() *cobra.Command {
 	}
 }
 
-func newBuilder() (*binaries.Builder, error) {
-	root, err := repository()
-	if err != nil {
-		return nil, err
-	}
+func newBuilder(root string) (*binaries.Builder, error) {
 	cache, err := binaries.CacheDir()
 	if err != nil {
 		return nil, err

@@ -2,7 +2,8 @@
 
 // Package network gives the node its bridge and packet rules and takes them
 // away again. It changes nothing that belongs to the host: it adds a bridge and
-// chains of its own, switches forwarding on, and undoes exactly that.
+// chains of its own, and removes exactly those. Forwarding, which it switches on,
+// is the caller's to restore.
 package network
 
 import (
@@ -16,22 +17,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"ragops.dev/ragservice/hack/cluster/internal/host"
 )
 
 // The address plan lies in 198.18.0.0/15, which RFC 2544 keeps for benchmarks:
 // no network that a machine is attached to uses it.
 var (
-	Range       = netip.MustParsePrefix("198.18.0.0/15")
-	PodRange    = netip.MustParsePrefix("198.18.0.0/16")
-	Services    = netip.MustParsePrefix("198.19.0.0/16")
-	Node        = netip.MustParseAddr("198.18.0.1")
-	APIService  = netip.MustParseAddr("198.19.0.1")
-	DNSService  = netip.MustParseAddr("198.19.0.10")
-	FirstPod    = netip.MustParseAddr("198.18.0.10")
-	LastPod     = netip.MustParseAddr("198.18.255.250")
-	forwarding  = "/proc/sys/net/ipv4/ip_forward"
-	ownerPrefix = "ragservice cluster in "
+	Range      = netip.MustParsePrefix("198.18.0.0/15")
+	PodRange   = netip.MustParsePrefix("198.18.0.0/16")
+	Services   = netip.MustParsePrefix("198.19.0.0/16")
+	Node       = netip.MustParseAddr("198.18.0.1")
+	APIService = netip.MustParseAddr("198.19.0.1")
+	DNSService = netip.MustParseAddr("198.19.0.10")
+	FirstPod   = netip.MustParseAddr("198.18.0.10")
+	LastPod    = netip.MustParseAddr("198.18.255.250")
 )
+
+// ownerPrefix begins the alias of the bridge; the state folder follows.
+const ownerPrefix = "ragservice cluster in "
 
 // Bridge connects the pods with the node. Its alias says whose it is.
 const Bridge = "ragservice0"
@@ -46,17 +50,15 @@ func Owner() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if len(bytes.TrimSpace(alias)) == 0 {
+		// Made by a run that was killed before it named the bridge.
+		return "", nil
+	}
 	dir, ours := strings.CutPrefix(strings.TrimSpace(string(alias)), ownerPrefix)
 	if !ours {
 		return "", fmt.Errorf("this machine has a network interface %s that is not ours: remove it with `ip link delete %s`", Bridge, Bridge)
 	}
 	return dir, nil
-}
-
-// Forwarding is the host's present setting of IPv4 forwarding, "0" or "1".
-func Forwarding() (string, error) {
-	value, err := os.ReadFile(forwarding)
-	return strings.TrimSpace(string(value)), err
 }
 
 // CheckFree returns an error where the machine cannot take the cluster's
@@ -85,20 +87,17 @@ func CheckFree(ctx context.Context) error {
 	return nil
 }
 
-// SetUp makes the bridge and the rules, for the cluster in dir. hadForwarding is
-// the setting of Forwarding before the cluster changed it.
-func SetUp(ctx context.Context, dir, hadForwarding string) error {
-	owner, err := Owner()
-	if err != nil {
-		return err
-	}
-	if owner == "" {
-		if err := run(ctx, "", "ip", "link", "add", Bridge, "alias", ownerPrefix+dir, "type", "bridge"); err != nil {
+// SetUp makes the bridge and the rules, for the cluster in dir. hostForwards says
+// whether the host forwarded packets before the cluster switched that on.
+func SetUp(ctx context.Context, dir string, hostForwards bool) error {
+	if _, err := os.Stat(filepath.Join("/sys/class/net", Bridge)); errors.Is(err, os.ErrNotExist) {
+		if err := run(ctx, "", "ip", "link", "add", Bridge, "type", "bridge"); err != nil {
 			return err
 		}
 	}
 	nodePrefix := netip.PrefixFrom(Node, PodRange.Bits()).String()
 	for _, args := range [][]string{
+		{"link", "set", Bridge, "alias", ownerPrefix + dir},
 		{"address", "replace", nodePrefix, "dev", Bridge},
 		{"link", "set", Bridge, "up"},
 	} {
@@ -106,18 +105,18 @@ func SetUp(ctx context.Context, dir, hadForwarding string) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(forwarding, []byte("1"), 0o644); err != nil {
+	if err := host.SetSysctl(host.IPForward, "1"); err != nil {
 		return fmt.Errorf("switch on IPv4 forwarding: %w", err)
 	}
 	if err := removeRules(ctx, func(chain string) bool { return strings.HasPrefix(chain, chainPrefix) }); err != nil {
 		return err
 	}
-	return run(ctx, rules(hadForwarding == "1"), "iptables-restore", "--noflush", "--wait=10")
+	return run(ctx, rules(hostForwards), "iptables-restore", "--noflush", "--wait=10")
 }
 
 // TearDown removes the bridge with all that is attached to it, the rules of the
-// cluster and those of its kube-proxy, and restores forwarding.
-func TearDown(ctx context.Context, hadForwarding string) error {
+// cluster and those of its kube-proxy.
+func TearDown(ctx context.Context) error {
 	var errs []error
 	errs = append(errs, removeRules(ctx, ours))
 	owner, err := Owner()
@@ -133,9 +132,6 @@ func TearDown(ctx context.Context, hadForwarding string) error {
 			}
 		}
 		errs = append(errs, run(ctx, "", "ip", "link", "delete", Bridge))
-	}
-	if hadForwarding == "0" {
-		errs = append(errs, os.WriteFile(forwarding, []byte("0"), 0o644))
 	}
 	return errors.Join(errs...)
 }
