@@ -16,7 +16,8 @@ type Passage struct {
 	// Score is the cosine similarity to the question, 1 for equal; each adapter
 	// converts its store's own score to it.
 	Score float64 `json:"score"`
-	// Metadata as the store holds it, less the text.
+	// Metadata as the store holds it, less the text. It is shared between
+	// callers: only read it.
 	Metadata map[string]any `json:"metadata,omitempty"`
 }
 
@@ -47,22 +48,31 @@ type Writer interface {
 	Upsert(ctx context.Context, records []Record) error
 	// Delete removes passages by ID; an unknown ID is no error.
 	Delete(ctx context.Context, ids []string) error
+	// DeleteWhere removes the passages that meet a filter, which is not nil; that
+	// none does is no error.
+	DeleteWhere(ctx context.Context, filter *Filter) error
 }
 
 // Record is a passage to write.
 type Record struct {
-	ID       string
-	Text     string
-	Vector   []float32
+	// ID is a UUID in its usual text form: Qdrant and Weaviate take nothing else.
+	ID     string
+	Text   string
+	Vector []float32
+	// Metadata values are strings, float64, bools and lists of strings. The
+	// store's text field is not among them.
 	Metadata map[string]any
 }
 
-// Filter is a condition on metadata in the form of OpenAI's file search: either
-// a comparison (Type is eq, ne, gt, gte, lt, lte, in or nin, with Key and
-// Value) or a combination (Type is and or or, with Filters).
-type Filter struct {
-	Type    string   `json:"type"`
-	Key     string   `json:"key,omitempty"`
-	Value   any      `json:"value,omitempty"`
-	Filters []Filter `json:"filters,omitempty"`
-}
+// The metadata that [Put] and the memory store write with each passage.
+const (
+	// MetadataDocument is the ID of the document the passage is of.
+	MetadataDocument = "document_id"
+	// MetadataSource says where the document is from; see [Passage.Source].
+	MetadataSource = "source"
+	// MetadataHeading is the path of headings above the passage, as in
+	// "Cache > Semantic tier"; missing above the first heading.
+	MetadataHeading = "heading"
+	// MetadataPassage is the passage's number in its document, from 0.
+	MetadataPassage = "passage"
+)
