@@ -1,0 +1,108 @@
+// Package lexical reads text as a set of weighted word stems: what the embedded
+// providers share. It knows English best (stop words, stems), other languages by
+// their words alone, and the meaning of none.
+package lexical
+
+import (
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/blevesearch/snowballstem"
+	"github.com/blevesearch/snowballstem/english"
+)
+
+// Term is one word of a text.
+type Term struct {
+	// Stem of the word, in lower case.
+	Stem string
+	// Weight is how much the word says about what a text is on, from 0 for a stop
+	// word to 1.
+	Weight float64
+}
+
+// Terms yields the words of a text in order. A name such as minReplicas or
+// staleTTL yields itself and then its parts.
+func Terms(text string) iter.Seq[Term] {
+	return func(yield func(Term) bool) {
+		for word := range words(text) {
+			lower := strings.ToLower(word)
+			if !yield(Term{Stem: stem(lower), Weight: weight(lower)}) {
+				return
+			}
+			for part := range humps(word) {
+				part = strings.ToLower(part)
+				if !yield(Term{Stem: stem(part), Weight: partWeight * weight(part)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// partWeight is what a part of a name weighs against a word of its own.
+const partWeight = 0.6
+
+// words yields the runs of letters and digits. An apostrophe within a word
+// belongs to it, as in don't.
+func words(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start := -1
+		for i, r := range text {
+			switch {
+			case unicode.IsLetter(r) || unicode.IsDigit(r):
+				if start < 0 {
+					start = i
+				}
+			case start < 0:
+			case (r == '\'' || r == '’') && letterFollows(text[i+utf8.RuneLen(r):]):
+			default:
+				if !yield(text[start:i]) {
+					return
+				}
+				start = -1
+			}
+		}
+		if start >= 0 {
+			yield(text[start:])
+		}
+	}
+}
+
+func letterFollows(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return unicode.IsLetter(r)
+}
+
+// humps yields the parts of a camel-case name, and nothing for a word that has
+// none: minReplicas gives min and Replicas, staleTTL gives stale and TTL.
+func humps(word string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start := 0
+		for i, r := range word {
+			if i == 0 || !unicode.IsUpper(r) {
+				continue
+			}
+			if before, _ := utf8.DecodeLastRuneInString(word[:i]); unicode.IsUpper(before) {
+				continue
+			}
+			if !yield(word[start:i]) {
+				return
+			}
+			start = i
+		}
+		if start > 0 {
+			yield(word[start:])
+		}
+	}
+}
+
+// stem cuts endings by the Snowball rules for English (Porter2), which leave
+// words of other scripts as they are.
+func stem(word string) string {
+	word = strings.ReplaceAll(word, "’", "'")
+	env := snowballstem.NewEnv(word)
+	english.Stem(env)
+	return env.Current()
+}

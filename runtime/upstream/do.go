@@ -1,0 +1,106 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+)
+
+// Do makes a call, again where it failed and may succeed the next time, as long
+// as ctx lasts. It returns the last attempt's error: an [*Error], or
+// [context.Canceled] where the caller went away. An error of call that is none
+// of the two counts as a timeout or as the server not being available.
+func Do[T any](ctx context.Context, u *Upstream, call func(context.Context) (T, error)) (T, error) {
+	var zero, value T
+	var err error // of the last attempt: the policies return their own in its place
+	called := false
+	refusal := u.executor.WithContext(ctx).Run(func() error {
+		start := time.Now()
+		value, err = call(ctx)
+		err = u.classify(ctx, err)
+		called = true
+		u.record(err, time.Since(start))
+		return err
+	})
+	switch {
+	case called && err == nil: // even where ctx ended just now
+		return value, nil
+	case errors.Is(context.Cause(ctx), context.Canceled):
+		return zero, context.Canceled
+	case called:
+		return zero, err
+	case errors.Is(refusal, circuitbreaker.ErrOpen):
+		return zero, u.refuse()
+	default: // ctx was over before the first attempt
+		return zero, u.classify(ctx, refusal)
+	}
+}
+
+// classify gives an error of a call its kind.
+func (u *Upstream) classify(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Upstream: u.name}
+	if known, ok := errors.AsType[*Error](err); ok {
+		*e = *known
+		e.Upstream = u.name
+	} else if errors.Is(err, context.Canceled) && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return context.Canceled
+	} else {
+		e.Kind, e.Err = kindOf(ctx, err), withoutURL(err)
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < max(e.RetryAfter, backoff) {
+		e.final = true
+	}
+	return e
+}
+
+func kindOf(ctx context.Context, err error) Kind {
+	timeout, ok := errors.AsType[net.Error](err)
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
+		return KindTimeout
+	}
+	return KindUnavailable
+}
+
+// withoutURL takes the URL out of an error of net/http: it may hold a secret.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// record tells health and observer of an attempt.
+func (u *Upstream) record(err error, took time.Duration) {
+	result := "ok"
+	if e, ok := errors.AsType[*Error](err); ok {
+		result = string(e.Kind)
+		u.lastFailure.Store(&failure{at: time.Now(), err: e})
+	} else if err != nil {
+		result = "canceled"
+	} else {
+		u.lastSuccess.Store(time.Now().UnixNano())
+	}
+	u.observe(result, took)
+}
+
+func (u *Upstream) observe(result string, took time.Duration) {
+	if u.observer != nil {
+		u.observer.Called(u.name, result, took)
+	}
+}
+
+// refuse returns the error of a call that the breaker did not let through.
+func (u *Upstream) refuse() error {
+	u.observe("open", 0)
+	return &Error{
+		Upstream: u.name, Kind: KindUnavailable, RetryAfter: u.breaker.RemainingDelay(),
+		Err: errors.New("not asked, because the calls before failed"),
+	}
+}
