@@ -13,7 +13,9 @@ import (
 )
 
 // kubeFlags are the flags by which kubectl itself chooses a cluster.
-type kubeFlags struct{ config *genericclioptions.ConfigFlags }
+type kubeFlags struct {
+	config *genericclioptions.ConfigFlags
+}
 
 func addKubeFlags(cmd *cobra.Command) kubeFlags {
 	config := genericclioptions.NewConfigFlags(true)
