@@ -4,7 +4,16 @@
 // encoded. It knows nothing of models, stores or HTTP handlers.
 package cache
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/internal/redisconn"
+)
 
 // Tier is where an answer came from; the value of the X-Cache header.
 type Tier string
@@ -25,4 +34,98 @@ type Entry struct {
 	Body []byte
 	// Stored is when the answer was made.
 	Stored time.Time
+}
+
+// Hit is an answer found.
+type Hit struct {
+	Entry
+	// Tier is where it was found; TierStale when it has expired and may be served
+	// only because staleTTL allows it.
+	Tier Tier
+	// Stale asks the caller to make the answer anew behind this one.
+	Stale bool
+	// Age is the time since the answer was made.
+	Age time.Duration
+}
+
+// Cache is all tiers together. Make one with [New]; its methods may be called
+// from any number of goroutines.
+type Cache struct {
+	cfg     config.Cache
+	epoch   string
+	local   *localTier
+	conn    *redisconn.Conn
+	writer  *writer
+	metrics *metrics
+	log     atomic.Pointer[invalidationLog]
+}
+
+// New opens the cache. The epoch names everything that answers depend on beside
+// the request: model, prompt, index and embedding; a change of it leaves all
+// older answers behind. New does not wait for Redis to be there.
+func New(cfg config.Cache, epoch string) (*Cache, error) {
+	if err := checkEpoch(epoch); err != nil {
+		return nil, err
+	}
+	if cfg.Redis == nil && cfg.Local == nil {
+		return nil, errors.New("the cache has no place to keep answers: set redis, local or both")
+	}
+	c := &Cache{cfg: cfg, epoch: epoch, metrics: newMetrics()}
+	c.log.Store(&invalidationLog{version: 1})
+	if cfg.Redis != nil {
+		conn, err := redisconn.Open(*cfg.Redis, cfg.Budget)
+		if err != nil {
+			return nil, fmt.Errorf("open the cache: %w", err)
+		}
+		c.conn = conn
+		c.writer = newWriter(conn, cfg.WriteQueue, c.metrics)
+	}
+	if cfg.Local != nil {
+		c.local = newLocalTier(cfg.Local.MaxBytes)
+	}
+	return c, nil
+}
+
+// Close writes what is queued for as long as the context allows, then closes the
+// connections. Nothing may use the cache meanwhile.
+func (c *Cache) Close(ctx context.Context) error {
+	if c.local != nil {
+		c.local.close()
+	}
+	if c.conn == nil {
+		return nil
+	}
+	return errors.Join(c.writer.close(ctx), c.conn.Close())
+}
+
+// WithBudget returns a context for one query: all that Redis is asked under it,
+// by whatever method, shares the one configured budget.
+func (c *Cache) WithBudget(ctx context.Context) context.Context {
+	return redisconn.WithBudget(ctx)
+}
+
+// Store keeps an answer: in this process at once, in Redis behind the caller.
+// Only complete answers may be stored. The body must not be changed afterwards.
+func (c *Cache) Store(k Key, vector []float32, e Entry) {
+	if !k.Cacheable() || len(e.Body) == 0 {
+		return
+	}
+	ttl := c.cfg.TTL + c.cfg.StaleTTL
+	c.putLocal(k, e, e.Stored.Add(ttl))
+	if c.writer != nil {
+		c.writer.enqueue(c.write(k, e, ttl))
+	}
+}
+
+// hit judges an entry by its age; false when it is too old to be served.
+func (c *Cache) hit(e Entry, tier Tier) (Hit, bool) {
+	age := max(time.Since(e.Stored), 0)
+	switch {
+	case age < c.cfg.TTL:
+		return Hit{Entry: e, Tier: tier, Age: age}, true
+	case age < c.cfg.TTL+c.cfg.StaleTTL:
+		return Hit{Entry: e, Tier: TierStale, Stale: true, Age: age}, true
+	default:
+		return Hit{}, false
+	}
 }

@@ -1,0 +1,73 @@
+package cache
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics counts what the tiers do. Labels are of bounded sets: never a user, a
+// tenant or a question.
+type metrics struct {
+	requests *prometheus.CounterVec
+	drops    *prometheus.CounterVec
+	local    tierMetrics
+	redis    tierMetrics
+}
+
+// tierMetrics are the counters of one tier, looked up once.
+type tierMetrics struct {
+	fresh, stale, miss, skipped, failed prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rag_cache_requests_total",
+			Help: "Look-ups by cache tier (local, redis, semantic, faq) and result (hit, stale, miss, skipped, error).",
+		}, []string{"tier", "result"}),
+		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rag_cache_write_dropped_total",
+			Help: "Answers that were not written to Redis, by reason.",
+		}, []string{"reason"}),
+	}
+	m.local, m.redis = m.tier("local"), m.tier("redis")
+	return m
+}
+
+func (m *metrics) tier(name string) tierMetrics {
+	result := func(r string) prometheus.Counter { return m.requests.WithLabelValues(name, r) }
+	return tierMetrics{
+		fresh: result("hit"), stale: result("stale"), miss: result("miss"),
+		skipped: result("skipped"), failed: result("error"),
+	}
+}
+
+func (t tierMetrics) count(h Hit) {
+	if h.Stale {
+		t.stale.Inc()
+		return
+	}
+	t.fresh.Inc()
+}
+
+func (m *metrics) dropped(reason string, n int) {
+	m.drops.WithLabelValues(reason).Add(float64(n))
+}
+
+// collectors are all that is exported.
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.requests, m.drops}
+}
+
+// Describe implements [prometheus.Collector].
+func (c *Cache) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.metrics.collectors() {
+		m.Describe(ch)
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *Cache) Collect(ch chan<- prometheus.Metric) {
+	for _, m := range c.metrics.collectors() {
+		m.Collect(ch)
+	}
+}
+
+var _ prometheus.Collector = (*Cache)(nil)
