@@ -7,12 +7,13 @@ import (
 
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/embed"
+	"ragops.dev/ragservice/runtime/upstream"
 )
 
 // Open makes the configured store. It connects to no server: a store that is
 // gone fails searches, not the start. The memory store reads its documents and
 // embeds them; the others do not use the embedder.
-func Open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder) (Store, error) {
+func Open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, upstreams *upstream.Registry) (Store, error) {
 	switch {
 	case cfg.Memory != nil:
 		return openMemory(ctx, *cfg.Memory, embedder)
