@@ -1,32 +1,21 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"ragops.dev/ragservice/hack/cluster/internal/binaries"
-	"ragops.dev/ragservice/hack/cluster/internal/node"
 	"ragops.dev/ragservice/hack/cluster/internal/progress"
 )
 
-// provider is a way to run the cluster.
-type provider interface {
-	Up(ctx context.Context) error
-	Down(ctx context.Context) error
-	Load(ctx context.Context, archives ...string) error
-	Kubeconfig() string
-	Status(ctx context.Context, w io.Writer) error
-}
-
 // options are the flags that every subcommand shares.
 type options struct {
-	dir string
+	dir      string
+	provider string
 }
 
 func newCommand() *cobra.Command {
@@ -38,6 +27,8 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&opts.dir, "dir", "", "folder for the cluster's state (default .cluster in the repository)")
+	root.PersistentFlags().StringVar(&opts.provider, "provider", providerAuto,
+		"how to run the cluster: kind (needs Docker), node (needs root on Linux), or auto: kind where Docker runs")
 	root.AddCommand(
 		&cobra.Command{
 			Use:   "up",
@@ -85,6 +76,15 @@ func newCommand() *cobra.Command {
 				return cluster.Status(cmd.Context(), cmd.OutOrStdout())
 			}),
 		},
+		&cobra.Command{
+			Use:   "dump",
+			Short: "Print all that helps to find out what went wrong: objects, events, the logs of pods and of the node",
+			Args:  cobra.NoArgs,
+			RunE: opts.with(func(cmd *cobra.Command, cluster provider, _ []string) error {
+				return cluster.Dump(cmd.Context(), cmd.OutOrStdout())
+			}),
+		},
+		newImageCommand(&opts),
 		newAssetsCommand(),
 	)
 	return root
@@ -101,20 +101,24 @@ func (o *options) with(run func(*cobra.Command, provider, []string) error) func(
 		if err != nil {
 			return err
 		}
-		dir := o.dir
-		if dir == "" {
-			dir = filepath.Join(root, ".cluster")
-		}
-		if dir, err = filepath.Abs(dir); err != nil {
+		dir, err := o.folder(root)
+		if err != nil {
 			return err
 		}
-		return run(cmd, &node.Node{
-			Dir:      dir,
-			Sources:  filepath.Join(root, "hack", "cluster"),
-			Builder:  builder,
-			Progress: builder.Progress,
-		}, args)
+		cluster, err := o.cluster(cmd.Context(), root, dir, builder)
+		if err != nil {
+			return err
+		}
+		return run(cmd, cluster, args)
 	}
+}
+
+// folder is the state folder, as an absolute path.
+func (o *options) folder(root string) (string, error) {
+	if o.dir == "" {
+		return filepath.Join(root, ".cluster"), nil
+	}
+	return filepath.Abs(o.dir)
 }
 
 func newAssetsCommand() *cobra.Command {

@@ -137,7 +137,7 @@ func environment(binary Binary) []string {
 	if binary.CGO {
 		cgo = "1"
 	}
-	return []string{"CGO_ENABLED=" + cgo, "GOFLAGS=", "GOWORK=off", "GOOS=", "GOARCH="}
+	return []string{"CGO_ENABLED=" + cgo, "GOFLAGS=", "GOWORK=off", "GOOS=" + binary.OS, "GOARCH="}
 }
 
 // version is the one that the module requires of what it pins.

@@ -25,6 +25,8 @@ type Binary struct {
 	// StampVersion sets the version that Kubernetes' programs report, which
 	// their API and clients compare.
 	StampVersion bool
+	// OS is the operating system to build for, where that is not this one's.
+	OS string
 	// FirstTime is how long a build takes on two cores with empty caches,
 	// in words; empty where it is less than a minute.
 	FirstTime string
@@ -57,7 +59,7 @@ var (
 	HostLocal = Binary{Name: "host-local", Module: containers, Package: "github.com/containernetworking/plugins/plugins/ipam/host-local"}
 
 	CoreDNS       = Binary{Name: "coredns", Module: addons, Package: "./coredns", FirstTime: "about 2 min"}
-	MetricsServer = Binary{Name: "metrics-server", Module: addons, Package: "sigs.k8s.io/metrics-server/cmd/metrics-server", FirstTime: "about 2 min"}
+	MetricsServer = Binary{Name: "metrics-server", Module: addons, Package: "sigs.k8s.io/metrics-server/cmd/metrics-server", OS: "linux", FirstTime: "about 2 min"}
 
 	Kind = Binary{Name: "kind", Module: kind, Package: "sigs.k8s.io/kind"}
 )

@@ -1,5 +1,6 @@
-//go:build linux
-
+// Package host knows what a machine must have and allow to run a node, installs
+// what is missing where it may, and remembers the kernel settings that a node
+// changes. It starts nothing.
 package host
 
 import (

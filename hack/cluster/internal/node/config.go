@@ -28,15 +28,15 @@ const (
 	// this name outside the state folder.
 	cniNetwork = "ragservice"
 	pauseImage = "localhost/ragservice-pause:1"
-	// shimSockets is outside the state folder, whose path may be too long
-	// for a socket's.
-	shimSockets = "/run/ragservice-cluster"
+	// runtimeDir is what containers have in memory. It is outside the state
+	// folder, whose path may be too long for a socket's.
+	runtimeDir = "/run/ragservice-cluster"
 )
 
 // settings are what the configuration files and manifests are filled with.
 type settings struct {
 	Name, Dir, NodeIP, DNSIP, PodRange, FirstPod, LastPod, Bridge string
-	CNINetwork, PauseImage, ShimSockets                           string
+	CNINetwork, PauseImage, RuntimeDir                            string
 	ContainerdSocket, ContainersBin, Snapshotter                  string
 	DNSPort, MetricsPort                                          int
 	// HostResolves is set where this machine has a name server to ask for
@@ -70,7 +70,7 @@ func (n *Node) settings() (settings, error) {
 		Name: name, Dir: n.Dir,
 		NodeIP: network.Node.String(), DNSIP: network.DNSService.String(),
 		PodRange: network.PodRange.String(), FirstPod: network.FirstPod.String(), LastPod: network.LastPod.String(),
-		Bridge: network.Bridge, CNINetwork: cniNetwork, PauseImage: pauseImage, ShimSockets: shimSockets,
+		Bridge: network.Bridge, CNINetwork: cniNetwork, PauseImage: pauseImage, RuntimeDir: runtimeDir,
 		ContainerdSocket: n.containerdSocket(), ContainersBin: filepath.Dir(containers), Snapshotter: snapshotter,
 		DNSPort: dnsPort, MetricsPort: metricsPort,
 		HostResolves: bytes.Contains(resolvers, []byte("nameserver")),
@@ -99,12 +99,21 @@ func (n *Node) writeConfig() error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(n.path("config", target), content, 0o644); err != nil {
+		if err := writeIfChanged(n.path("config", target), content); err != nil {
 			return err
 		}
 	}
 	// Pods get the cluster's DNS and nothing of the host's.
-	return os.WriteFile(n.path("config", "resolv.conf"), nil, 0o644)
+	return writeIfChanged(n.path("config", "resolv.conf"), nil)
+}
+
+// writeIfChanged leaves a file alone that is as it should be: kube-proxy ends
+// when its own is written to.
+func writeIfChanged(path string, content []byte) error {
+	if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, content) {
+		return nil
+	}
+	return os.WriteFile(path, content, 0o644)
 }
 
 func render(name string, settings settings) ([]byte, error) {
@@ -137,7 +146,7 @@ func snapshotter(dir string) (string, error) {
 func checkDir(dir string) error {
 	// The longest socket below the folder is the kubelet's, and the kernel
 	// takes 107 bytes.
-	const longest, limit = "/kubelet/device-plugins/kubelet.sock", 107
+	const longest, limit = "/kubelet/pod-resources/kubelet.sock", 107
 	if len(dir)+len(longest) > limit {
 		return fmt.Errorf("the path of the state folder %s is %d bytes too long for the sockets in it: choose another with --dir",
 			dir, len(dir)+len(longest)-limit)

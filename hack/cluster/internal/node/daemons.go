@@ -140,7 +140,10 @@ func (n *Node) daemons() ([]daemon, error) {
 				"--node-ip=" + network.Node.String(),
 			},
 			reads: []string{config("kubelet.yaml")},
-			ready: condition(client, apiURL+"/api/v1/nodes/"+name, "Ready"),
+			ready: all(
+				answers(client, "http://127.0.0.1:10248/healthz"),
+				condition(client, apiURL+"/api/v1/nodes/"+name, "Ready"),
+			),
 		},
 		{
 			name: "kube-proxy", binary: binaries.Proxy, within: time.Minute,

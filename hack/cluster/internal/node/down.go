@@ -32,11 +32,19 @@ func (n *Node) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	owner, err := network.Owner()
+	if err != nil {
+		return err
+	}
+	if st == nil && owner != n.Dir {
+		n.Progress.Say("There is no node in %s.", n.Dir)
+		return nil
+	}
 	return n.Progress.Do("removing the node", "", func() error { return n.clean(ctx, st) })
 }
 
-// clean goes on after a failure, and then keeps the record so that it can be
-// tried again. st is nil where there is no record.
+// clean removes the node, in an order in which it can be tried again after a
+// failure. st is nil where there is no record.
 func (n *Node) clean(ctx context.Context, st *state) error {
 	// The ids of containers are known only from their folders.
 	containers, err := n.containers()
@@ -47,19 +55,33 @@ func (n *Node) clean(ctx context.Context, st *state) error {
 		errs = append(errs, stopDaemons(st))
 	}
 	errs = append(errs, n.stopStrays(containers), unmountBelow(n.Dir))
-	owner, err := network.Owner()
-	errs = append(errs, err)
-	if owner == n.Dir {
-		errs = append(errs, network.TearDown(ctx))
-	}
-	errs = append(errs, removeOutside(n.Dir))
-	if st != nil && st.BootID == boot {
-		errs = append(errs, host.RestoreSysctls(st.Sysctls))
-	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	owner, err := network.Owner()
+	if err != nil {
+		return err
+	}
+	// What follows is the machine's, and may be that of a node elsewhere.
+	if owner == n.Dir {
+		if err := n.restoreHost(ctx); err != nil {
+			return err
+		}
+	}
 	return n.removeState()
+}
+
+// restoreHost undoes what a node did outside its folder. The bridge, by which
+// its owner is known, goes last.
+func (n *Node) restoreHost(ctx context.Context) error {
+	sysctls, err := readSysctls()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(host.RestoreSysctls(sysctls), removeOutside(n.Dir)); err != nil {
+		return err
+	}
+	return network.TearDown(ctx)
 }
 
 // stopDaemons ends what the record names, without grace: nothing of a node that
@@ -80,20 +102,17 @@ func stopDaemons(st *state) error {
 // containerd are found by them.
 func (n *Node) containers() ([]string, error) {
 	var ids []string
-	for _, pattern := range []string{"run/containerd/*/k8s.io/*", "run/containerd/io.containerd.grpc.v1.cri/*/*"} {
-		matches, err := filepath.Glob(n.path(pattern))
-		if err != nil {
-			return nil, err
-		}
-		for _, match := range matches {
-			// Too short a name could be part of a stranger's path.
-			if id := filepath.Base(match); len(id) == 64 {
-				ids = append(ids, id)
-			}
+	matches, err := filepath.Glob(n.path("run", "containerd", "*", "k8s.io", "*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, match := range matches {
+		// Too short a name could be part of a stranger's path.
+		if id := filepath.Base(match); len(id) == 64 {
+			ids = append(ids, id)
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return ids, nil
 }
 
 // stopStrays ends the processes of containers, then their shims and daemons that
@@ -146,7 +165,7 @@ func mountsBelow(mounts, dir string) []string {
 // removeOutside removes the few things that the daemons insist on having outside
 // the state folder.
 func removeOutside(dir string) error {
-	errs := []error{os.RemoveAll(shimSockets)}
+	errs := []error{os.RemoveAll(runtimeDir), os.RemoveAll("/var/lib/kubelet/device-plugins/kubelet.sock")}
 	results, err := filepath.Glob("/var/lib/cni/results/" + cniNetwork + "-*")
 	errs = append(errs, err)
 	for _, result := range results {
@@ -159,8 +178,22 @@ func removeOutside(dir string) error {
 			errs = append(errs, os.Remove(link))
 		}
 	}
+	for _, folder := range emptied {
+		// Fails where something of someone else's is in it.
+		_ = unix.Rmdir(folder)
+	}
 	errs = append(errs, removeCgroups())
 	return errors.Join(errs...)
+}
+
+// emptied are folders that the kubelet and CNI make at fixed places, each before
+// the one that it is in.
+var emptied = []string{
+	"/var/lib/kubelet/device-plugins", "/var/lib/kubelet",
+	"/var/lib/cni/results", "/var/lib/cni",
+	"/var/log/containers",
+	"/usr/libexec/kubernetes/kubelet-plugins/volume/exec", "/usr/libexec/kubernetes/kubelet-plugins/volume",
+	"/usr/libexec/kubernetes/kubelet-plugins", "/usr/libexec/kubernetes",
 }
 
 // removeCgroups removes the groups of pods, which the kernel allows only once
@@ -195,7 +228,7 @@ var removed = []string{
 	"addresses", "config", "containerd", "etcd", "images", "kubeconfig", "kubelet",
 	"opt", "pki", "pods", "run", "volume-plugins",
 	// The record goes last, so that a failed removal can be tried again.
-	"state.json",
+	StateFile,
 }
 
 // removeState removes the node's files but for its logs, which are what one looks

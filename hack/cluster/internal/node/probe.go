@@ -92,6 +92,18 @@ func condition(client *http.Client, url, conditionType string) probe {
 	}
 }
 
+// all is ready when each of the probes is.
+func all(probes ...probe) probe {
+	return func(ctx context.Context) error {
+		for _, ready := range probes {
+			if err := ready(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func hasCondition(object []byte, conditionType string) error {
 	type condition struct{ Type, Status, Message string }
 	var decoded struct {

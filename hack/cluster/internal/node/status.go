@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -32,7 +33,7 @@ func (n *Node) Status(ctx context.Context, w io.Writer) error {
 		if !known.Running() {
 			ready = "ended"
 		} else if err := probeOnce(ctx, d.ready); err != nil {
-			ready = err.Error()
+			ready, _, _ = strings.Cut(err.Error(), "\n")
 		}
 		if ready != "yes" {
 			broken++

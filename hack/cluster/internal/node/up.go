@@ -45,7 +45,11 @@ func (n *Node) Up(ctx context.Context) error {
 	if err := n.writeConfig(); err != nil {
 		return err
 	}
-	if err := network.SetUp(ctx, n.Dir, st.Sysctls[host.IPForward] == "1"); err != nil {
+	sysctls, err := readSysctls()
+	if err != nil {
+		return err
+	}
+	if err := network.SetUp(ctx, n.Dir, sysctls[host.IPForward] == "1"); err != nil {
 		return err
 	}
 	daemons, err := n.daemons()
@@ -110,10 +114,6 @@ func (n *Node) fresh(ctx context.Context, boot string) (*state, error) {
 	if err := network.CheckFree(ctx); err != nil {
 		return nil, err
 	}
-	sysctls, err := host.Sysctls()
-	if err != nil {
-		return nil, err
-	}
 	if err := os.RemoveAll(n.path("logs")); err != nil {
 		return nil, err
 	}
@@ -122,10 +122,13 @@ func (n *Node) fresh(ctx context.Context, boot string) (*state, error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(shimSockets, 0o711); err != nil {
+	if err := os.MkdirAll(runtimeDir, 0o711); err != nil {
 		return nil, err
 	}
-	st := &state{BootID: boot, Daemons: map[string]record{}, Sysctls: sysctls}
+	if err := recordSysctls(); err != nil {
+		return nil, err
+	}
+	st := &state{BootID: boot, Daemons: map[string]record{}}
 	return st, errors.Join(n.writeState(st), n.writeCertificates())
 }
 
