@@ -1,0 +1,88 @@
+package query
+
+import (
+	"context"
+
+	"ragops.dev/ragservice/runtime/cache"
+)
+
+// Cached returns an answer that is in this process's memory. It neither waits nor
+// starts anything but the renewal of a stale answer, so it needs no admission.
+func (s *Service) Cached(r *Request) (Result, bool) {
+	if s.Cache == nil {
+		return Result{}, false
+	}
+	if !r.Cache.reads() {
+		return Result{}, false
+	}
+	hit, ok := s.Cache.Local(r.key)
+	if !ok || !r.accepts(hit) {
+		return Result{}, false
+	}
+	return s.fromCache(r, hit, hit.Body), true
+}
+
+// Answer answers a request that Cached could not. Where emit is not nil it is
+// called with each piece of an answer that the model makes now, on the calling
+// goroutine; an answer from a cache comes whole, in the result only. An error is
+// an [*Error], or the context's own where it ended first, or emit's.
+func (s *Service) Answer(ctx context.Context, r *Request, emit func(delta string) error) (Result, error) {
+	key := s.flightKey(r, emit != nil)
+	f, joined := s.flights.join(ctx, key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
+		return s.work(ctx, r, f)
+	})
+	defer f.leave()
+	if joined {
+		s.Metrics.Coalesced()
+	}
+	return f.wait(ctx, emit)
+}
+
+// flightKey is not shared where the caller wants an answer of its own, and where
+// there is no cache to say which questions are equal.
+func (s *Service) flightKey(r *Request, streams bool) flightKey {
+	if s.Cache == nil || !r.Cache.reads() || r.Cache.MaxAge > 0 || r.Cache.SemanticThreshold > 0 {
+		return flightKey{streams: streams}
+	}
+	return flightKey{key: r.key, streams: streams}
+}
+
+// accepts reports whether the caller takes an answer of that age.
+func (r *Request) accepts(hit cache.Hit) bool {
+	return r.Cache.MaxAge == 0 || hit.Age <= r.Cache.MaxAge
+}
+
+// fromCache makes a hit a result, and has a stale one made anew.
+func (s *Service) fromCache(r *Request, hit cache.Hit, body []byte) Result {
+	result := Result{Body: body, Tier: hit.Tier, Age: hit.Age}
+	if hit.Stale {
+		result.Tier = cache.TierStale
+		s.revalidate(r)
+	}
+	return result
+}
+
+// revalidate makes the answer anew behind the caller's back, unless that is being
+// done or too much of it is.
+func (s *Service) revalidate(r *Request) {
+	key := s.flightKey(r, false)
+	if !key.shared() || s.flights.running(key) {
+		return
+	}
+	select {
+	case s.revalidations <- struct{}{}:
+	default:
+		return
+	}
+	fresh := *r
+	fresh.Cache.Mode = CacheRefresh
+	// The flight has no caller but itself: nothing cancels it but its deadline.
+	f, joined := s.flights.join(context.Background(), key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
+		defer func() { <-s.revalidations }()
+		return s.work(ctx, &fresh, f)
+	})
+	if joined { // somebody was quicker
+		f.leave()
+		<-s.revalidations
+	}
+}
