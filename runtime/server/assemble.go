@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ragops.dev/ragservice/runtime/cache"
+	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/embed"
+	"ragops.dev/ragservice/runtime/generate"
+	"ragops.dev/ragservice/runtime/query"
+	"ragops.dev/ragservice/runtime/retrieve"
+	"ragops.dev/ragservice/runtime/telemetry"
+	"ragops.dev/ragservice/runtime/upstream"
+)
+
+// assembled is the service with all that has to be closed after it.
+type assembled struct {
+	server    *Server
+	service   *query.Service
+	embedder  *measured
+	upstreams []roleUpstreams
+	cache     *cache.Cache // nil without a cache
+	closers   []io.Closer
+}
+
+// roleUpstreams are the servers asked for one purpose.
+type roleUpstreams struct {
+	role     config.Role
+	registry *upstream.Registry
+}
+
+// assemble makes the service that the configuration describes. No other server
+// has to be there for it.
+func assemble(ctx context.Context, o Options, registry *prometheus.Registry, metrics *telemetry.Metrics) (_ *assembled, err error) {
+	a := &assembled{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close(ctx))
+		}
+	}()
+	cfg := o.Config
+	calls := telemetry.NewUpstreams(registry)
+	embedder, err := embed.New(cfg.Embedding, a.upstreamsOf(config.RoleEmbedding, calls))
+	if err != nil {
+		return nil, err
+	}
+	a.embedder = &measured{Embedder: embedder}
+	store, err := retrieve.Open(ctx, cfg.VectorStore, a.embedder, a.upstreamsOf(config.RoleVectorStore, calls))
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, store)
+	generator, err := generate.New(cfg.Model, a.upstreamsOf(config.RoleModel, calls))
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Cache != nil {
+		epoch, err := epochOf(cfg, embedder, generator, store)
+		if err != nil {
+			return nil, err
+		}
+		if a.cache, err = cache.New(*cfg.Cache, epoch); err != nil {
+			return nil, err
+		}
+		registry.MustRegister(a.cache)
+	}
+	a.service = query.New(cfg, query.Parts{
+		Cache: a.cache, Embedder: a.embedder, Store: store, Generator: generator, Metrics: metrics,
+	})
+	a.server = newServer(cfg, a.service, metrics, o.Log)
+	return a, nil
+}
+
+// upstreamsOf makes the registry of one role.
+func (a *assembled) upstreamsOf(role config.Role, calls *telemetry.Upstreams) *upstream.Registry {
+	registry := &upstream.Registry{Observer: calls.Of(role)}
+	a.upstreams = append(a.upstreams, roleUpstreams{role, registry})
+	return registry
+}
+
+// epochOf names all that answers depend on beside the request. Where one of them
+// changes, older answers are left behind.
+func epochOf(cfg *config.Config, embedder embed.Embedder, generator generate.Generator, store retrieve.Store) (string, error) {
+	// How the store is asked; where its password lies does not matter, but a
+	// change of that is rare and costs no more than a cold cache.
+	index, err := (&config.Config{VectorStore: cfg.VectorStore, UserContext: cfg.UserContext}).Marshal()
+	if err != nil {
+		return "", err
+	}
+	identity := ""
+	if s, ok := store.(interface{ Identity() string }); ok {
+		identity = s.Identity()
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", generator.Identity(), cfg.Model.SystemPrompt, embedder.Identity(), identity, index))
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// close ends the service: work in flight, then the cache's write queue, then the
+// connections.
+func (a *assembled) close(ctx context.Context) error {
+	var errs []error
+	if a.service != nil {
+		errs = append(errs, a.service.Close(ctx))
+	}
+	if a.cache != nil {
+		errs = append(errs, a.cache.Close(ctx))
+	}
+	for _, c := range a.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/telemetry"
+)
+
+// Options are what Run is told.
+type Options struct {
+	// Config is complete and valid, as from [config.Parse].
+	Config *config.Config
+	// ConfigHash is [config.Hash] of the file that Config was read from.
+	ConfigHash string
+	// Version of the program, for the log and /status.
+	Version string
+	Log     *slog.Logger
+	// Listening is called with the two addresses once both ports take
+	// connections; nil is fine.
+	Listening func(queries, admin net.Addr)
+}
+
+// Run serves until ctx ends, then drains and returns: nil after a clean end.
+func Run(ctx context.Context, o Options) error {
+	started := time.Now()
+	adminListener, err := listen(ctx, "server.adminAddress", o.Config.Server.AdminAddress)
+	if err != nil {
+		return err
+	}
+	queryListener, err := listen(ctx, "server.queryAddress", o.Config.Server.QueryAddress)
+	if err != nil {
+		return errors.Join(err, adminListener.Close())
+	}
+	registry := prometheus.NewRegistry()
+	metrics := telemetry.NewMetrics(registry)
+	a := &admin{}
+	cfg := o.Config.Server
+	adminServer := newHTTPServer(a.handler(registry, cfg.Profiling), 10*time.Second, 0, o.Log)
+	failed := make(chan error, 2)
+	serve(adminServer, adminListener, failed)
+
+	parts, err := assemble(ctx, o, registry, metrics)
+	if err != nil {
+		return errors.Join(err, adminServer.Close(), queryListener.Close())
+	}
+	a.status = parts.statusOf(o, started, a)
+	writeTimeout := cfg.QueueTimeout + cfg.QueryTimeout + 5*time.Second
+	queryServer := newHTTPServer(parts.server.Handler(), writeTimeout, writeTimeout, o.Log)
+	serve(queryServer, queryListener, failed)
+	a.started.Store(true)
+	o.Log.Info("ready", "version", o.Version, "config", o.ConfigHash, "queries", queryListener.Addr().String(),
+		"admin", adminListener.Addr().String(), "took", time.Since(started))
+	if o.Listening != nil {
+		o.Listening(queryListener.Addr(), adminListener.Addr())
+	}
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, drain(cfg, o.Log, a, queryServer, adminServer, parts, err == nil))
+}
+
+func listen(ctx context.Context, field, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	return l, nil
+}
+
+func serve(s *http.Server, l net.Listener, failed chan<- error) {
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}()
+}
+
+// drain ends the service without losing a query: unready first, so that the
+// endpoints move away; still serving until they have; then no new connections,
+// what is in flight to its end, the cache's write queue, the pools, and last the
+// admin port, which tells how it went until then.
+func drain(cfg config.Server, log *slog.Logger, a *admin, queries, adminServer *http.Server, parts *assembled, orderly bool) error {
+	began := time.Now()
+	a.draining.Store(true)
+	log.Info("draining", "delay", cfg.DrainDelay, "timeout", cfg.DrainTimeout)
+	if orderly {
+		queries.SetKeepAlivesEnabled(false) // callers come back on another connection, to another replica
+		<-time.After(cfg.DrainDelay)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.DrainTimeout)
+	defer cancel()
+	var errs []error
+	if err := queries.Shutdown(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("queries were still in flight after %s: %w", cfg.DrainTimeout, err), queries.Close())
+	}
+	errs = append(errs, parts.close(ctx), adminServer.Close())
+	log.Info("drained", "took", time.Since(began), "queriesInFlight", parts.server.metrics.Load().QueriesInFlight)
+	return errors.Join(errs...)
+}
