@@ -1,0 +1,83 @@
+// Package products lists the images that the project's manifests name and builds
+// them from the checkout, without Docker or a registry.
+package products
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ragops.dev/ragservice/hack/cluster/internal/host"
+	"ragops.dev/ragservice/hack/cluster/internal/images"
+	"ragops.dev/ragservice/hack/cluster/internal/progress"
+)
+
+// product is one image.
+type product struct {
+	reference string
+	// mainPackage is relative to the repository; the Redis image has none.
+	mainPackage string
+}
+
+var products = map[string]product{
+	"operator": {reference: "ragservice-operator:dev", mainPackage: "./cmd/operator"},
+	"runtime":  {reference: "ragservice-runtime:dev", mainPackage: "./cmd/runtime"},
+	// The default of a managed cache. What stands in for it is the Redis of
+	// this machine's distribution, since no registry is asked for anything.
+	"redis": {reference: "redis:7.4-alpine"},
+}
+
+// Names lists the images.
+func Names() []string { return slices.Sorted(maps.Keys(products)) }
+
+// Factory builds images of one checkout.
+type Factory struct {
+	Repository string
+	// Dir is the folder that archives are written to.
+	Dir string
+	// References replace, by name, the ones that the manifests use.
+	References map[string]string
+	Progress   *progress.Printer
+}
+
+// Build makes the images and returns the paths of their archives.
+func (f *Factory) Build(ctx context.Context, names ...string) (archives []string, err error) {
+	for _, name := range append(slices.Sorted(maps.Keys(f.References)), names...) {
+		if _, ok := products[name]; !ok {
+			return nil, fmt.Errorf("there is no image %q; there are %s", name, strings.Join(Names(), ", "))
+		}
+	}
+	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		archive := filepath.Join(f.Dir, name+".tar")
+		if err := f.build(ctx, name, archive); err != nil {
+			return nil, err
+		}
+		archives = append(archives, archive)
+	}
+	return archives, nil
+}
+
+func (f *Factory) build(ctx context.Context, name, archive string) error {
+	product := products[name]
+	if reference := f.References[name]; reference != "" {
+		product.reference = reference
+	}
+	if product.mainPackage == "" {
+		if err := host.Install(ctx, f.Progress, host.RedisPackages...); err != nil {
+			return err
+		}
+		return f.Progress.Do("packing image "+product.reference, "", func() error {
+			return images.Redis(ctx, product.reference, archive)
+		})
+	}
+	return f.Progress.Do("building image "+product.reference, "a few minutes the first time", func() error {
+		return images.GoProgram(ctx, f.Repository, product.mainPackage, product.reference, archive)
+	})
+}
