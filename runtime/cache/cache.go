@@ -51,19 +51,34 @@ type Hit struct {
 // Cache is all tiers together. Make one with [New]; its methods may be called
 // from any number of goroutines.
 type Cache struct {
-	cfg     config.Cache
-	epoch   string
-	local   *localTier
-	conn    *redisconn.Conn
-	writer  *writer
-	metrics *metrics
-	log     atomic.Pointer[invalidationLog]
+	cfg      config.Cache
+	epoch    string
+	local    *localTier
+	conn     *redisconn.Conn
+	writer   *writer
+	follower *follower
+	metrics  *metrics
+	log      atomic.Pointer[invalidationLog]
 }
+
+// Option changes what [New] makes.
+type Option func(*options)
+
+type options struct{ service string }
+
+// WithService names the service, such as namespace/name. Services that share a
+// Redis keep their invalidations and curated answers apart by it.
+func WithService(name string) Option { return func(o *options) { o.service = name } }
 
 // New opens the cache. The epoch names everything that answers depend on beside
 // the request: model, prompt, index and embedding; a change of it leaves all
-// older answers behind. New does not wait for Redis to be there.
-func New(cfg config.Cache, epoch string) (*Cache, error) {
+// older answers behind. New waits a moment for Redis, but does
+// not need it to be there.
+func New(cfg config.Cache, epoch string, opts ...Option) (*Cache, error) {
+	o := options{service: "default"}
+	for _, opt := range opts {
+		opt(&o)
+	}
 	if err := checkEpoch(epoch); err != nil {
 		return nil, err
 	}
@@ -79,6 +94,7 @@ func New(cfg config.Cache, epoch string) (*Cache, error) {
 		}
 		c.conn = conn
 		c.writer = newWriter(conn, cfg.WriteQueue, c.metrics)
+		c.follower = newFollower(c, conn, o.service)
 	}
 	if cfg.Local != nil {
 		c.local = newLocalTier(cfg.Local.MaxBytes)
@@ -95,6 +111,7 @@ func (c *Cache) Close(ctx context.Context) error {
 	if c.conn == nil {
 		return nil
 	}
+	c.follower.close()
 	return errors.Join(c.writer.close(ctx), c.conn.Close())
 }
 
@@ -107,7 +124,8 @@ func (c *Cache) WithBudget(ctx context.Context) context.Context {
 // Store keeps an answer: in this process at once, in Redis behind the caller.
 // Only complete answers may be stored. The body must not be changed afterwards.
 func (c *Cache) Store(k Key, vector []float32, e Entry) {
-	if !k.Cacheable() || len(e.Body) == 0 {
+	if !k.Cacheable() || len(e.Body) == 0 ||
+		!c.log.Load().allowsSince(k.moment.version, k.partition, k.question) {
 		return
 	}
 	ttl := c.cfg.TTL + c.cfg.StaleTTL

@@ -174,3 +174,7 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Errorf("dropped %v for a full queue, want most of 200", got)
 	}
 }
+
+func xadd(stream string) *redis.XAddArgs {
+	return &redis.XAddArgs{Stream: stream, Values: map[string]any{"partition": "none"}}
+}

@@ -55,3 +55,17 @@ func decodeFrame(b []byte) (frame, bool) {
 	f.question, f.body = string(b[:length]), b[length:]
 	return f, len(f.body) > 0
 }
+
+// questionStart reads the question's length and as much of it as the start of a
+// frame holds.
+func questionStart(b []byte) (question []byte, length int, ok bool) {
+	if len(b) < frameFixed || b[0] != frameMagic {
+		return nil, 0, false
+	}
+	n, size := binary.Uvarint(b[frameFixed:])
+	if size <= 0 || n > 1<<30 {
+		return nil, 0, false
+	}
+	b = b[frameFixed+size:]
+	return b[:min(int(n), len(b))], int(n), true
+}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -88,4 +89,45 @@ func (l *invalidationLog) allows(m moment, partition, question string) bool {
 		}
 	}
 	return true
+}
+
+func (l *invalidationLog) clone() *invalidationLog {
+	c := *l
+	c.events = slices.Clone(l.events)
+	return &c
+}
+
+// add appends what was learned, in order, and forgets what is too old.
+func (l *invalidationLog) add(events ...invalidation) {
+	for _, e := range events {
+		l.version++
+		e.at.version = l.version
+		l.last = e.at
+		l.events = append(l.events, e)
+	}
+	if over := len(l.events) - logSize; over > 0 {
+		l.floor = l.events[over-1].at
+		l.floorVersion = l.floor.version
+		l.events = slices.Delete(l.events, 0, over)
+	}
+}
+
+// addLocal appends an invalidation that only this process knows of. Answers from
+// Redis are not judged by it, save those that are older than the last one there.
+func (l *invalidationLog) addLocal(i invalidation) {
+	last := l.last
+	i.at = last
+	l.add(i)
+	l.last = last
+}
+
+// distrust forgets all that was known up to the moment, and with it every entry
+// made before.
+func (l *invalidationLog) distrust(m moment) {
+	l.version++
+	m.version = l.version
+	l.last, l.floor, l.floorVersion, l.events = m, m, l.version, nil
+	if m.ms == 0 && m.seq == 0 {
+		l.last, l.floor = moment{}, moment{}
+	}
 }

@@ -9,6 +9,8 @@ type metrics struct {
 	drops    *prometheus.CounterVec
 	local    tierMetrics
 	redis    tierMetrics
+
+	invalidations prometheus.Counter
 }
 
 // tierMetrics are the counters of one tier, looked up once.
@@ -26,6 +28,10 @@ func newMetrics() *metrics {
 			Name: "rag_cache_write_dropped_total",
 			Help: "Answers that were not written to Redis, by reason.",
 		}, []string{"reason"}),
+		invalidations: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rag_cache_invalidations_total",
+			Help: "Invalidations that this replica was asked for.",
+		}),
 	}
 	m.local, m.redis = m.tier("local"), m.tier("redis")
 	return m
@@ -53,7 +59,7 @@ func (m *metrics) dropped(reason string, n int) {
 
 // collectors are all that is exported.
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.drops}
+	return []prometheus.Collector{m.requests, m.drops, m.invalidations}
 }
 
 // Describe implements [prometheus.Collector].
