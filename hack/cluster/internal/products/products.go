@@ -19,19 +19,25 @@ import (
 // product is one image.
 type product struct {
 	reference string
-	// mainPackage is relative to the repository; the Redis image has none.
-	mainPackage string
+	// module is the folder of a Go module, relative to the repository, and
+	// mainPackage the package in it. The Redis image has neither.
+	module, mainPackage string
 }
 
 var products = map[string]product{
-	"operator": {reference: "ragservice-operator:dev", mainPackage: "./cmd/operator"},
-	"runtime":  {reference: "ragservice-runtime:dev", mainPackage: "./cmd/runtime"},
+	"operator": {reference: "ragservice-operator:dev", module: ".", mainPackage: "./cmd/operator"},
+	"runtime":  {reference: "ragservice-runtime:dev", module: ".", mainPackage: "./cmd/runtime"},
+	// The caller of the end-to-end tests, which queries from inside the cluster.
+	"caller": {reference: "ragservice-caller:dev", module: "hack/e2e", mainPackage: "./caller"},
 	// The default of a managed cache. What stands in for it is the Redis of
 	// this machine's distribution, since no registry is asked for anything.
 	"redis": {reference: "redis:7.4-alpine"},
 }
 
-// Names lists the images.
+// Demo lists the images that a running service needs.
+func Demo() []string { return []string{"operator", "runtime", "redis"} }
+
+// Names lists all images.
 func Names() []string { return slices.Sorted(maps.Keys(products)) }
 
 // Factory builds images of one checkout.
@@ -78,6 +84,6 @@ func (f *Factory) build(ctx context.Context, name, archive string) error {
 		})
 	}
 	return f.Progress.Do("building image "+product.reference, "a few minutes the first time", func() error {
-		return images.GoProgram(ctx, f.Repository, product.mainPackage, product.reference, archive)
+		return images.GoProgram(ctx, filepath.Join(f.Repository, product.module), product.mainPackage, product.reference, archive)
 	})
 }
