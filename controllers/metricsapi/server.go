@@ -1,0 +1,106 @@
+package metricsapi
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
+	basecmd "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd"
+
+	"ragops.dev/ragservice/controllers/podstatus"
+)
+
+// Options say how the API is served.
+type Options struct {
+	// Port to listen on.
+	Port int
+	// AdminPort is the name of the container port of the query runtime that serves
+	// /status.
+	AdminPort string
+	// Namespace and Service of the operator, as the API server reaches it; the
+	// certificate is made for them.
+	Namespace, Service string
+	// Kubeconfig for delegated authentication and authorisation; empty inside a
+	// cluster.
+	Kubeconfig string
+}
+
+// Server serves the API on every replica of the operator, leader or not.
+type Server struct {
+	adapter     *basecmd.AdapterBase
+	config      *rest.Config
+	certificate *certificate
+}
+
+var (
+	_ manager.Runnable               = (*Server)(nil)
+	_ manager.LeaderElectionRunnable = (*Server)(nil)
+)
+
+// Setup adds the API to a manager: the server, and the keeper of its certificate
+// and registration. Reader must know the pods of query runtimes.
+func Setup(mgr manager.Manager, reader client.Reader, pods *podstatus.Sampler, options Options) error {
+	certificate := &certificate{}
+	server, err := newServer(mgr.GetConfig(), reader, pods, certificate, options)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(server); err != nil {
+		return err
+	}
+	return mgr.Add(&keeper{
+		client:      mgr.GetClient(),
+		reader:      mgr.GetAPIReader(),
+		recorder:    mgr.GetEventRecorder("ragservice-operator"),
+		certificate: certificate,
+		options:     options,
+	})
+}
+
+func newServer(config *rest.Config, reader client.Reader, pods sampler, certificate *certificate, options Options) (*Server, error) {
+	adapter := &basecmd.AdapterBase{Name: options.Service}
+	flags := adapter.Flags()
+	if err := flags.Parse(nil); err != nil { // fills in the options' defaults
+		return nil, fmt.Errorf("prepare the metrics API: %w", err)
+	}
+	adapter.SecureServing.BindPort = options.Port
+	adapter.Authentication.RemoteKubeConfigFile = options.Kubeconfig
+	adapter.Authorization.RemoteKubeConfigFile = options.Kubeconfig
+	adapter.WithCustomMetrics(&podMetrics{reader: reader, sampler: pods, adminPort: options.AdminPort})
+	return &Server{adapter: adapter, config: config, certificate: certificate}, nil
+}
+
+// NeedLeaderElection implements [manager.LeaderElectionRunnable]: a replica that
+// does not lead answers too.
+func (s *Server) NeedLeaderElection() bool { return false }
+
+// Start implements [manager.Runnable]. It begins to listen once there is a
+// certificate, and ends with ctx.
+func (s *Server) Start(ctx context.Context) error {
+	select {
+	case <-s.certificate.available():
+	case <-ctx.Done():
+		return nil
+	}
+	config, err := s.serverConfig()
+	if err != nil {
+		return fmt.Errorf("configure the metrics API: %w", err)
+	}
+	config.GenericConfig.SecureServing.Cert = s.certificate
+	if err := s.adapter.Run(ctx); err != nil {
+		return fmt.Errorf("serve the metrics API: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) serverConfig() (*apiserver.Config, error) {
+	config, err := s.adapter.Config()
+	if err != nil {
+		return nil, err
+	}
+	config.GenericConfig.EnableProfiling = false
+	return config, nil
+}
