@@ -14,11 +14,22 @@ import (
 // gone fails searches, not the start. The memory store reads its documents and
 // embeds them; the others do not use the embedder.
 func Open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, upstreams *upstream.Registry) (Store, error) {
+	store, err := open(ctx, cfg, embedder, upstreams)
+	if err != nil {
+		return nil, fmt.Errorf("vectorStore: %w", err)
+	}
+	return store, nil
+}
+
+func open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, upstreams *upstream.Registry) (Store, error) {
+	over := func(name string) remote { return remote{upstream: upstreams.New(name), timeout: cfg.Timeout} }
 	switch {
+	case cfg.PGVector != nil:
+		return openPGVector(*cfg.PGVector, over("pgvector"))
 	case cfg.Memory != nil:
 		return openMemory(ctx, *cfg.Memory, embedder)
 	}
-	return nil, errors.New("vectorStore: has no provider")
+	return nil, errors.New("has no provider")
 }
 
 // ReadOnlyError is why a store takes no documents.
