@@ -86,14 +86,8 @@ func (c *connection) readStream(response *http.Response, got *answer) (keep bool
 	c.lines.Reset(response.Body)
 	for {
 		line, err := c.lines.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			got.failure = &Failure{FailureNotJSON, "an event longer than 8 KiB"}
-			return false, nil
-		case errors.Is(err, io.EOF):
-			got.failure = &Failure{FailureTruncated, "the stream ended without [DONE]"}
-			return false, nil
-		case err != nil:
+		if err != nil {
+			got.failure, err = streamFailure(err)
 			return false, err
 		}
 		data, isData := bytes.CutPrefix(bytes.TrimSpace(line), []byte("data:"))
@@ -109,6 +103,18 @@ func (c *connection) readStream(response *http.Response, got *answer) (keep bool
 			return false, nil
 		}
 	}
+}
+
+// streamFailure sorts out an error of reading a line: it is the target's, or
+// else the connection's.
+func streamFailure(err error) (*Failure, error) {
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return &Failure{FailureNotJSON, "an event longer than 8 KiB"}, nil
+	case errors.Is(err, io.EOF):
+		return &Failure{FailureTruncated, "the stream ended without [DONE]"}, nil
+	}
+	return nil, err
 }
 
 // checkEvent notes the time of the first event that carries a piece of the

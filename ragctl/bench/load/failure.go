@@ -102,8 +102,7 @@ func networkFailure(ctx context.Context, err error, began bool) *Failure {
 		}
 		return &Failure{FailureReset, ""}
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return &Failure{FailureNetwork, op.Err.Error()}
 	}
 	return &Failure{FailureNetwork, err.Error()}

@@ -50,8 +50,7 @@ func ParseTarget(text string, api API) (Target, error) {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
+		if parse, ok := errors.AsType[*url.Error](err); ok {
 			err = parse.Err
 		}
 		return Target{}, fmt.Errorf("%q is no URL: %w", raw, err)
