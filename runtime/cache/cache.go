@@ -51,10 +51,11 @@ type Hit struct {
 // Cache is all tiers together. Make one with [New]; its methods may be called
 // from any number of goroutines.
 type Cache struct {
-	cfg      config.Cache
+	cfg      atomic.Pointer[config.Cache]
 	epoch    string
 	local    *localTier
 	conn     *redisconn.Conn
+	semantic *semanticTier
 	writer   *writer
 	follower *follower
 	metrics  *metrics
@@ -85,7 +86,8 @@ func New(cfg config.Cache, epoch string, opts ...Option) (*Cache, error) {
 	if cfg.Redis == nil && cfg.Local == nil {
 		return nil, errors.New("the cache has no place to keep answers: set redis, local or both")
 	}
-	c := &Cache{cfg: cfg, epoch: epoch, metrics: newMetrics()}
+	c := &Cache{epoch: epoch, metrics: newMetrics()}
+	c.cfg.Store(&cfg)
 	c.log.Store(&invalidationLog{version: 1})
 	if cfg.Redis != nil {
 		conn, err := redisconn.Open(*cfg.Redis, cfg.Budget)
@@ -95,6 +97,9 @@ func New(cfg config.Cache, epoch string, opts ...Option) (*Cache, error) {
 		c.conn = conn
 		c.writer = newWriter(conn, cfg.WriteQueue, c.metrics)
 		c.follower = newFollower(c, conn, o.service)
+	}
+	if cfg.Semantic != nil {
+		c.semantic = newSemanticTier(c)
 	}
 	if cfg.Local != nil {
 		c.local = newLocalTier(cfg.Local.MaxBytes)
@@ -108,11 +113,37 @@ func (c *Cache) Close(ctx context.Context) error {
 	if c.local != nil {
 		c.local.close()
 	}
+	if c.semantic != nil {
+		c.semantic.close()
+	}
 	if c.conn == nil {
 		return nil
 	}
 	c.follower.close()
 	return errors.Join(c.writer.close(ctx), c.conn.Close())
+}
+
+// Tune takes over the TTLs and thresholds of a changed configuration; the rest of
+// it needs a new process. Answers are judged by the new TTL at once, those that
+// were there included, but none lives longer than it was stored for.
+func (c *Cache) Tune(changed config.Cache) {
+	cfg := *c.cfg.Load()
+	cfg.TTL, cfg.StaleTTL = changed.TTL, changed.StaleTTL
+	if cfg.Semantic != nil && changed.Semantic != nil {
+		cfg.Semantic = new(*cfg.Semantic)
+		cfg.Semantic.Threshold = changed.Semantic.Threshold
+	}
+	if cfg.FAQ != nil && changed.FAQ != nil {
+		cfg.FAQ = new(*cfg.FAQ)
+		cfg.FAQ.Threshold = changed.FAQ.Threshold
+	}
+	c.cfg.Store(&cfg)
+}
+
+// lifetime is how long an answer is kept, fresh and stale.
+func (c *Cache) lifetime() time.Duration {
+	cfg := c.cfg.Load()
+	return cfg.TTL + cfg.StaleTTL
 }
 
 // WithBudget returns a context for one query: all that Redis is asked under it,
@@ -123,25 +154,30 @@ func (c *Cache) WithBudget(ctx context.Context) context.Context {
 
 // Store keeps an answer: in this process at once, in Redis behind the caller.
 // Only complete answers may be stored. The body must not be changed afterwards.
+// The vector is the question's embedding, for the semantic tier; nil leaves the
+// answer out of it.
 func (c *Cache) Store(k Key, vector []float32, e Entry) {
 	if !k.Cacheable() || len(e.Body) == 0 ||
 		!c.log.Load().allowsSince(k.moment.version, k.partition, k.question) {
 		return
 	}
-	ttl := c.cfg.TTL + c.cfg.StaleTTL
-	c.putLocal(k, e, e.Stored.Add(ttl))
+	c.putLocal(k, e, e.Stored.Add(c.lifetime()))
 	if c.writer != nil {
-		c.writer.enqueue(c.write(k, e, ttl))
+		c.writer.enqueue(c.write(k, e))
+	}
+	if c.semantic != nil && len(vector) > 0 {
+		c.semantic.add(k, vector, e.Stored)
 	}
 }
 
 // hit judges an entry by its age; false when it is too old to be served.
 func (c *Cache) hit(e Entry, tier Tier) (Hit, bool) {
 	age := max(time.Since(e.Stored), 0)
+	cfg := c.cfg.Load()
 	switch {
-	case age < c.cfg.TTL:
+	case age < cfg.TTL:
 		return Hit{Entry: e, Tier: tier, Age: age}, true
-	case age < c.cfg.TTL+c.cfg.StaleTTL:
+	case age < cfg.TTL+cfg.StaleTTL:
 		return Hit{Entry: e, Tier: TierStale, Stale: true, Age: age}, true
 	default:
 		return Hit{}, false

@@ -89,7 +89,7 @@ func (s Selector) compile(scope config.Scope) (invalidation, error) {
 // longer served take up memory in Redis until they expire. The call can be
 // repeated.
 func (c *Cache) Invalidate(ctx context.Context, s Selector, dryRun bool) (Report, error) {
-	i, err := s.compile(c.cfg.Scope)
+	i, err := s.compile(c.cfg.Load().Scope)
 	if err != nil {
 		return Report{}, err
 	}
@@ -157,7 +157,7 @@ func (c *Cache) patterns(i invalidation) []string {
 		partition += "*"
 	}
 	patterns := []string{keyPrefix + partition + ":" + c.epoch + ":*"}
-	if c.cfg.LegacyKeys {
+	if c.cfg.Load().LegacyKeys {
 		suffix := globEscape(i.prefix) + "*"
 		if i.question != nil {
 			suffix = globEscape(*i.question)

@@ -54,11 +54,11 @@ func (k Key) Cacheable() bool { return k.partition != "" }
 // Key returns the request's key. It remembers when it was made: an answer that
 // was begun before an invalidation is not kept after it.
 func (c *Cache) Key(r Request) Key {
-	k := Key{partition: partition(c.cfg.Scope, r.Tenant, r.User), question: r.Question}
+	k := Key{partition: partition(c.cfg.Load().Scope, r.Tenant, r.User), question: r.Question}
 	if k.partition == "" {
 		return Key{}
 	}
-	k.legacy = r.Legacy && c.cfg.LegacyKeys
+	k.legacy = r.Legacy && c.cfg.Load().LegacyKeys
 	k.moment = c.log.Load().now()
 
 	var stack [512]byte

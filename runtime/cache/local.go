@@ -46,18 +46,26 @@ func (c *Cache) Local(k Key) (Hit, bool) {
 	if c.local == nil || !k.Cacheable() {
 		return Hit{}, false
 	}
+	if e, ok := c.localEntry(k); ok {
+		if hit, ok := c.hit(e, TierLocal); ok {
+			c.metrics.local.count(hit)
+			return hit, true
+		}
+	}
+	c.metrics.local.miss.Inc()
+	return Hit{}, false
+}
+
+// localEntry returns what this process holds for the key, if it is still good.
+func (c *Cache) localEntry(k Key) (Entry, bool) {
+	if c.local == nil {
+		return Entry{}, false
+	}
 	e, ok := c.local.entries.GetIfPresent(k.id)
 	if !ok || e.partition != k.partition || !c.passes(e) {
-		c.metrics.local.miss.Inc()
-		return Hit{}, false
+		return Entry{}, false
 	}
-	hit, ok := c.hit(e.Entry, TierLocal)
-	if !ok {
-		c.metrics.local.miss.Inc()
-		return Hit{}, false
-	}
-	c.metrics.local.count(hit)
-	return hit, true
+	return e.Entry, true
 }
 
 // passes tells whether no invalidation met the entry since it was last checked.

@@ -9,7 +9,9 @@ type metrics struct {
 	drops    *prometheus.CounterVec
 	local    tierMetrics
 	redis    tierMetrics
+	semantic tierMetrics
 
+	guarded       prometheus.Counter
 	invalidations prometheus.Counter
 }
 
@@ -28,12 +30,16 @@ func newMetrics() *metrics {
 			Name: "rag_cache_write_dropped_total",
 			Help: "Answers that were not written to Redis, by reason.",
 		}, []string{"reason"}),
+		guarded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rag_cache_semantic_guarded_total",
+			Help: "Similar questions that were kept apart because their words differ in meaning.",
+		}),
 		invalidations: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rag_cache_invalidations_total",
 			Help: "Invalidations that this replica was asked for.",
 		}),
 	}
-	m.local, m.redis = m.tier("local"), m.tier("redis")
+	m.local, m.redis, m.semantic = m.tier("local"), m.tier("redis"), m.tier("semantic")
 	return m
 }
 
@@ -59,7 +65,7 @@ func (m *metrics) dropped(reason string, n int) {
 
 // collectors are all that is exported.
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.drops, m.invalidations}
+	return []prometheus.Collector{m.requests, m.drops, m.guarded, m.invalidations}
 }
 
 // Describe implements [prometheus.Collector].

@@ -22,20 +22,8 @@ func (c *Cache) Redis(ctx context.Context, k Key) (Hit, bool) {
 	if c.conn == nil || !k.Cacheable() {
 		return Hit{}, false
 	}
-	var (
-		e       Entry
-		expires time.Time
-		found   bool
-	)
-	err := c.conn.Query(ctx, func(ctx context.Context) (err error) {
-		if k.legacy {
-			e, expires, found, err = c.getLegacy(ctx, k)
-		} else {
-			e, expires, found, err = c.get(ctx, k)
-		}
-		return err
-	})
-	if err == nil && found {
+	e, expires, err := c.fetch(ctx, k)
+	if err == nil {
 		if hit, ok := c.hit(e, TierRedis); ok {
 			c.putLocal(k, e, expires)
 			c.metrics.redis.count(hit)
@@ -53,21 +41,35 @@ func (c *Cache) Redis(ctx context.Context, k Key) (Hit, bool) {
 	return Hit{}, false
 }
 
-func (c *Cache) get(ctx context.Context, k Key) (Entry, time.Time, bool, error) {
+// fetch gets the key's answer and when it expires. The error is [redis.Nil] where
+// there is none, or none that may be served.
+func (c *Cache) fetch(ctx context.Context, k Key) (e Entry, expires time.Time, err error) {
+	err = c.conn.Query(ctx, func(ctx context.Context) error {
+		if k.legacy {
+			e, expires, err = c.getLegacy(ctx, k)
+		} else {
+			e, expires, err = c.get(ctx, k)
+		}
+		return err
+	})
+	return e, expires, err
+}
+
+func (c *Cache) get(ctx context.Context, k Key) (Entry, time.Time, error) {
 	raw, err := c.conn.Client.Get(ctx, k.redisKey(c.epoch)).Bytes()
 	if err != nil {
-		return Entry{}, time.Time{}, false, err
+		return Entry{}, time.Time{}, err
 	}
 	f, ok := decodeFrame(raw)
 	if !ok || f.question != k.question || !c.log.Load().allows(f.moment, k.partition, k.question) {
-		return Entry{}, time.Time{}, false, nil
+		return Entry{}, time.Time{}, redis.Nil
 	}
-	return Entry{Body: f.body, Stored: f.stored}, f.stored.Add(c.cfg.TTL + c.cfg.StaleTTL), true, nil
+	return Entry{Body: f.body, Stored: f.stored}, f.stored.Add(c.lifetime()), nil
 }
 
 // getLegacy reads an answer that the old service may have written: a JSON object,
 // passed on byte for byte. Its age follows from the time it has left.
-func (c *Cache) getLegacy(ctx context.Context, k Key) (Entry, time.Time, bool, error) {
+func (c *Cache) getLegacy(ctx context.Context, k Key) (Entry, time.Time, error) {
 	var (
 		value *redis.StringCmd
 		left  *redis.DurationCmd
@@ -78,25 +80,26 @@ func (c *Cache) getLegacy(ctx context.Context, k Key) (Entry, time.Time, bool, e
 		return nil
 	})
 	if err != nil {
-		return Entry{}, time.Time{}, false, err
+		return Entry{}, time.Time{}, err
 	}
 	body, _ := value.Bytes() // its error is the pipeline's
 	if !bytes.HasPrefix(body, []byte("{")) || !json.Valid(body) {
-		return Entry{}, time.Time{}, false, nil
+		return Entry{}, time.Time{}, redis.Nil
 	}
 	now := time.Now()
 	remaining := left.Val()
 	if remaining < 0 || remaining > legacyTTL { // no expiry, or another one than agreed
 		remaining = legacyTTL
 	}
-	return Entry{Body: body, Stored: now.Add(remaining - legacyTTL)}, now.Add(remaining), true, nil
+	return Entry{Body: body, Stored: now.Add(remaining - legacyTTL)}, now.Add(remaining), nil
 }
 
 // write is what puts an answer into Redis.
-func (c *Cache) write(k Key, e Entry, ttl time.Duration) write {
-	if k.legacy {
-		return write{key: k.redisKey(c.epoch), value: e.Body, ttl: legacyTTL}
+func (c *Cache) write(k Key, e Entry) write {
+	key, value, ttl := k.redisKey(c.epoch), e.Body, legacyTTL
+	if !k.legacy {
+		value = frame{stored: e.Stored, moment: k.moment, question: k.question, body: e.Body}.encode()
+		ttl = c.lifetime()
 	}
-	f := frame{stored: e.Stored, moment: k.moment, question: k.question, body: e.Body}
-	return write{key: k.redisKey(c.epoch), value: f.encode(), ttl: ttl}
+	return func(ctx context.Context, p redis.Pipeliner) redis.Cmder { return p.Set(ctx, key, value, ttl) }
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,12 +14,9 @@ import (
 // writeBatch is the most writes sent in one round trip.
 const writeBatch = 64
 
-// write is one value for Redis.
-type write struct {
-	key   string
-	value []byte
-	ttl   time.Duration
-}
+// write adds what it wants written to a pipeline, and returns the command whose
+// failure counts as a lost write.
+type write func(context.Context, redis.Pipeliner) redis.Cmder
 
 // writer puts values into Redis behind the answers they belong to. Its queue is
 // bounded and never waited for: what does not fit, or cannot be written, is
@@ -98,10 +94,10 @@ func (w *writer) run(ctx context.Context) {
 // flush writes a batch in one round trip, and counts each write that failed.
 func (w *writer) flush(ctx context.Context, batch []write) {
 	var commands []redis.Cmder
-	err := w.conn.Background(ctx, func(ctx context.Context) (err error) {
-		commands, err = w.conn.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	err := w.conn.Background(ctx, func(ctx context.Context) error {
+		_, err := w.conn.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, item := range batch {
-				p.Set(ctx, item.key, item.value, item.ttl)
+				commands = append(commands, item(ctx, p))
 			}
 			return nil
 		})
