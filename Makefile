@@ -5,8 +5,10 @@ SHELL := /usr/bin/env bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BINDIR ?= bin
+# The query runtime that the operator runs by default.
+RUNTIME_IMAGE ?= ragservice-runtime:$(VERSION)
 TOOLS := $(CURDIR)/bin/tools
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE)
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
@@ -37,6 +39,7 @@ build: ## Build the operator, the query runtime and ragctl as static binaries.
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and apply configurations.
 	$(CONTROLLER_GEN) object crd:maxDescLen=1000 applyconfiguration paths=./api/... output:crd:dir=config/crd
+	$(CONTROLLER_GEN) rbac:roleName=ragservice-operator paths=./controllers/... output:rbac:dir=config/rbac
 
 ##@ Check
 

@@ -123,6 +123,30 @@ type ServiceMonitor struct {
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
+// UpgradePolicy says what an upgrade of the operator does to the runtime.
+//
+// +kubebuilder:validation:Enum=Pinned;Automatic
+type UpgradePolicy string
+
+const (
+	// UpgradePinned keeps the runtime image across upgrades of the operator.
+	UpgradePinned UpgradePolicy = "Pinned"
+	// UpgradeAutomatic takes the runtime image that belongs to the operator.
+	UpgradeAutomatic UpgradePolicy = "Automatic"
+)
+
+// NetworkPolicyMode is what NetworkPolicies guard.
+//
+// +kubebuilder:validation:Enum=Ingress;None
+type NetworkPolicyMode string
+
+const (
+	// NetworkPolicyIngress guards what reaches the pods.
+	NetworkPolicyIngress NetworkPolicyMode = "Ingress"
+	// NetworkPolicyNone guards nothing.
+	NetworkPolicyNone NetworkPolicyMode = "None"
+)
+
 // Workload adjusts the pods of the query runtime.
 type Workload struct {
 	// image of the query runtime. Leave it out for the one that belongs to the
@@ -131,6 +155,22 @@ type Workload struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Image string `json:"image,omitempty"`
+
+	// upgradePolicy says what an upgrade of the operator does to the runtime.
+	// Pinned keeps the image that the operator chose when it first made the
+	// pods: an upgrade of the operator restarts nothing. Automatic follows the
+	// operator. It has no effect where image is set.
+	// +kubebuilder:default=Pinned
+	// +optional
+	UpgradePolicy UpgradePolicy `json:"upgradePolicy,omitempty"`
+
+	// networkPolicy is whether a NetworkPolicy guards the pods. With Ingress
+	// everybody reaches the query port, only the operator and the monitoring
+	// system reach the admin port, and only the service's pods reach the managed
+	// Redis. None makes no NetworkPolicy.
+	// +kubebuilder:default=Ingress
+	// +optional
+	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`
 
 	// imagePullSecrets for the image.
 	// +kubebuilder:validation:MaxItems=16

@@ -25,7 +25,8 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Endpoint",type=string,priority=1,JSONPath=`.status.endpoint`
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="metadata.name must have at most 52 characters, so that the names of its children (NAME-redis, NAME-config-HASH) and their pods stay within the 63 that Kubernetes allows"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 46",message="metadata.name must have at most 46 characters: a StatefulSet NAME-redis labels its pods with its own name and a hash, within the 63 characters of a label"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that starts with a letter (a-z, 0-9 and -), since a Service takes its name"
 type RAGService struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -115,13 +116,13 @@ type RAGServiceSpec struct {
 // SecretKey names one key of a Secret in the service's own namespace.
 type SecretKey struct {
 	// name of the Secret.
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Name string `json:"name"`
 
 	// key in the Secret's data.
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Key string `json:"key"`
@@ -130,13 +131,13 @@ type SecretKey struct {
 // ConfigMapKey names one key of a ConfigMap in the service's own namespace.
 type ConfigMapKey struct {
 	// name of the ConfigMap.
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Name string `json:"name"`
 
 	// key in the ConfigMap's data.
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Key string `json:"key"`

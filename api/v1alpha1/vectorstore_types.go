@@ -250,7 +250,7 @@ type DocumentSource struct {
 // ConfigMapSource names a ConfigMap in the service's own namespace.
 type ConfigMapSource struct {
 	// name of the ConfigMap.
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +kubebuilder:validation:MaxLength=253
 	// +required
 	Name string `json:"name"`

@@ -342,6 +342,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: serviceMonitor
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.ServiceMonitor
+- name: dev.ragops.ragservice.api.v1alpha1.NetworkPolicyMode
+  scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.ObjectiveStatus
   map:
     fields:
@@ -739,6 +741,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: model
       type:
         scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.UpgradePolicy
+  scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.UserContext
   map:
     fields:
@@ -807,6 +811,10 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: networkPolicy
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.NetworkPolicyMode
+      default: Ingress
     - name: nodeSelector
       type:
         map:
@@ -850,6 +858,10 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.TopologySpreadConstraint
           elementRelationship: atomic
+    - name: upgradePolicy
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.UpgradePolicy
+      default: Pinned
 - name: io.k8s.api.autoscaling.v2.HPAScalingPolicy
   map:
     fields:

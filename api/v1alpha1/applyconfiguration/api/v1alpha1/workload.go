@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/api/core/v1"
+	apiv1alpha1 "ragops.dev/ragservice/api/v1alpha1"
 )
 
 // WorkloadApplyConfiguration represents a declarative configuration of the Workload type for use
@@ -14,6 +15,16 @@ type WorkloadApplyConfiguration struct {
 	// image of the query runtime. Leave it out for the one that belongs to the
 	// operator's version.
 	Image *string `json:"image,omitempty"`
+	// upgradePolicy says what an upgrade of the operator does to the runtime.
+	// Pinned keeps the image that the operator chose when it first made the
+	// pods: an upgrade of the operator restarts nothing. Automatic follows the
+	// operator. It has no effect where image is set.
+	UpgradePolicy *apiv1alpha1.UpgradePolicy `json:"upgradePolicy,omitempty"`
+	// networkPolicy is whether a NetworkPolicy guards the pods. With Ingress
+	// everybody reaches the query port, only the operator and the monitoring
+	// system reach the admin port, and only the service's pods reach the managed
+	// Redis. None makes no NetworkPolicy.
+	NetworkPolicy *apiv1alpha1.NetworkPolicyMode `json:"networkPolicy,omitempty"`
 	// imagePullSecrets for the image.
 	ImagePullSecrets []v1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 	// resources of the runtime's container. By default it requests 250m CPU and
@@ -47,6 +58,22 @@ func Workload() *WorkloadApplyConfiguration {
 // If called multiple times, the Image field is set to the value of the last call.
 func (b *WorkloadApplyConfiguration) WithImage(value string) *WorkloadApplyConfiguration {
 	b.Image = &value
+	return b
+}
+
+// WithUpgradePolicy sets the UpgradePolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpgradePolicy field is set to the value of the last call.
+func (b *WorkloadApplyConfiguration) WithUpgradePolicy(value apiv1alpha1.UpgradePolicy) *WorkloadApplyConfiguration {
+	b.UpgradePolicy = &value
+	return b
+}
+
+// WithNetworkPolicy sets the NetworkPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NetworkPolicy field is set to the value of the last call.
+func (b *WorkloadApplyConfiguration) WithNetworkPolicy(value apiv1alpha1.NetworkPolicyMode) *WorkloadApplyConfiguration {
+	b.NetworkPolicy = &value
 	return b
 }
 

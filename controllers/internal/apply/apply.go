@@ -1,0 +1,146 @@
+// Package apply writes children to the cluster: with server-side apply, under one
+// field owner, and only where something would change. It decides nothing.
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/decide"
+	"ragops.dev/ragservice/controllers/internal/fields"
+)
+
+// Annotation holds what was applied last: a hash of the configuration and a digest
+// of the fields it owns.
+const Annotation = "rag.ragops.dev/applied"
+
+// handOverOwner holds spec.replicas from when the operator lets go of it until the
+// autoscaler first changes it.
+const handOverOwner = "ragservice-operator-handover"
+
+// Result is what became of a child.
+type Result string
+
+// The results.
+const (
+	Unchanged Result = "unchanged"
+	Created   Result = "created"
+	Updated   Result = "updated"
+)
+
+// Applier writes.
+type Applier struct {
+	client    client.Client
+	predictor *fields.Predictor
+	written   *Written
+}
+
+// New makes an applier that notes what it writes.
+func New(c client.Client, scheme *runtime.Scheme, written *Written) *Applier {
+	return &Applier{client: c, predictor: fields.NewPredictor(scheme), written: written}
+}
+
+// Apply brings one child to what it should be. Exists and object are what is known
+// of it so far; where they agree with the configuration nothing is called.
+func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child, object decide.Object, exists bool) (Result, error) {
+	data, err := json.Marshal(child.Config)
+	if err != nil {
+		return Unchanged, fmt.Errorf("encode %s: %w", child, err)
+	}
+	hash := fields.Hash(data)
+	if exists && object.Ownership == decide.Own && object.Stamp == hash+"-"+object.Fields {
+		return Unchanged, nil
+	}
+	config := &unstructured.Unstructured{}
+	if err := json.Unmarshal(data, &config.Object); err != nil {
+		return Unchanged, fmt.Errorf("decode %s: %w", child, err)
+	}
+	if err := a.stamp(config, child, hash); err != nil {
+		return Unchanged, err
+	}
+	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(build.FieldOwner), client.ForceOwnership)
+	if err != nil {
+		return Unchanged, fmt.Errorf("apply %s: %w", child, err)
+	}
+	a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config)
+	switch {
+	case !exists:
+		return Created, nil
+	case config.GetResourceVersion() == object.ResourceVersion:
+		return Unchanged, nil
+	default:
+		return Updated, nil
+	}
+}
+
+// stamp writes onto the configuration what it is, so that the next pass can see
+// that nothing is to be done.
+func (a *Applier) stamp(config *unstructured.Unstructured, child build.Child, hash string) error {
+	annotations := config.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[Annotation] = "" // the annotation is one of the fields owned
+	config.SetAnnotations(annotations)
+	digest, err := a.predictor.Predict(config, slices.Contains(build.OptionalKinds, child.Kind))
+	if err != nil {
+		return err
+	}
+	annotations[Annotation] = hash + "-" + digest
+	config.SetAnnotations(annotations)
+	return nil
+}
+
+// HandOver makes another owner hold the number of replicas as it is, so that the
+// operator can let go of it without a reset.
+func (a *Applier) HandOver(ctx context.Context, deployment types.NamespacedName, replicas int32) error {
+	config := appsv1ac.Deployment(deployment.Name, deployment.Namespace).
+		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas))
+	if err := a.client.Apply(ctx, config, client.FieldOwner(handOverOwner), client.ForceOwnership); err != nil {
+		return fmt.Errorf("hand the replicas of Deployment/%s over to the autoscaler: %w", deployment.Name, err)
+	}
+	return nil
+}
+
+// Scale sets the replicas of a Deployment that an autoscaler will hold from then
+// on, through the same subresource, so that the operator owns nothing of it.
+func (a *Applier) Scale(ctx context.Context, deployment types.NamespacedName, replicas int32) error {
+	object := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: deployment.Name, Namespace: deployment.Namespace}}
+	scale := &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: deployment.Name, Namespace: deployment.Namespace},
+		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
+	}
+	err := a.client.SubResource("scale").Update(ctx, object, client.WithSubResourceBody(scale), client.FieldOwner(handOverOwner))
+	if err != nil {
+		return fmt.Errorf("scale the new Deployment/%s to %d: %w", deployment.Name, replicas, err)
+	}
+	return nil
+}
+
+// Delete removes an object, if it is still the one that was seen.
+func (a *Applier) Delete(ctx context.Context, namespace string, key decide.Key, uid types.UID) error {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(key.Kind)
+	object.SetName(key.Name)
+	object.SetNamespace(namespace)
+	err := a.client.Delete(ctx, object,
+		client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete %s/%s: %w", key.Kind.Kind, key.Name, err)
+	}
+	a.written.noteDeleted(key, namespace, uid)
+	return nil
+}

@@ -1,0 +1,98 @@
+package apply
+
+import (
+	"strconv"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"ragops.dev/ragservice/controllers/internal/decide"
+	"ragops.dev/ragservice/controllers/internal/fields"
+)
+
+// Written remembers what the operator wrote and its cache has not shown yet, so
+// that a pass which runs ahead of the cache does not write the same again.
+type Written struct {
+	mu      sync.Mutex
+	objects map[written]entry
+}
+
+type written struct {
+	decide.Key
+	namespace string
+}
+
+type entry struct {
+	object  decide.Object
+	deleted bool
+}
+
+// NewWritten remembers nothing yet.
+func NewWritten() *Written { return &Written{objects: map[written]entry{}} }
+
+func (w *Written) note(key decide.Key, namespace string, object metav1.Object) {
+	owned, err := fields.Of(object.GetManagedFields())
+	if err != nil {
+		return // then the cache will tell
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[written{key, namespace}] = entry{object: decide.Object{
+		UID:             object.GetUID(),
+		ResourceVersion: object.GetResourceVersion(),
+		Ownership:       decide.Own,
+		Stamp:           object.GetAnnotations()[Annotation],
+		Fields:          owned.Digest,
+		OwnsReplicas:    owned.Replicas,
+	}}
+}
+
+// NoteCreated remembers an object that was created rather than applied.
+func (w *Written) NoteCreated(key decide.Key, object metav1.Object) {
+	w.note(key, object.GetNamespace(), object)
+}
+
+func (w *Written) noteDeleted(key decide.Key, namespace string, uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[written{key, namespace}] = entry{object: decide.Object{UID: uid}, deleted: true}
+}
+
+// Newest is what is known of an object: what the cache shows, or what was written
+// since.
+func (w *Written) Newest(key decide.Key, namespace string, cached decide.Object, exists bool) (decide.Object, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := written{key, namespace}
+	e, ok := w.objects[id]
+	switch {
+	case !ok:
+		return cached, exists
+	case e.deleted:
+		if exists && cached.UID == e.object.UID {
+			return decide.Object{}, false
+		}
+	case !exists || older(cached.ResourceVersion, e.object.ResourceVersion):
+		return e.object, true
+	}
+	delete(w.objects, id) // the cache has caught up
+	return cached, exists
+}
+
+// Forget is told of every deletion that the cache sees.
+func (w *Written) Forget(key decide.Key, namespace string, uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if id := (written{key, namespace}); w.objects[id].object.UID == uid {
+		delete(w.objects, id)
+	}
+}
+
+// older compares resource versions, which Kubernetes keeps ordered as numbers. One
+// that is no number is never older: the cache wins then.
+func older(a, b string) bool {
+	x, errX := strconv.ParseUint(a, 10, 64)
+	y, errY := strconv.ParseUint(b, 10, 64)
+	return errX == nil && errY == nil && x < y
+}

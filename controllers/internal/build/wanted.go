@@ -1,0 +1,37 @@
+package build
+
+import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+)
+
+// Name is a name that a child has or would have.
+type Name struct {
+	Kind schema.GroupVersionKind
+	Name string
+	// Wanted is whether the spec asks for the child.
+	Wanted bool
+}
+
+// Names are those of all children, of the Secret of the managed Redis, and of
+// those that the spec does not ask for and a former one may have. Configuration
+// is the name of the current ConfigMap; empty where there is none.
+func Names(s *v1alpha1.RAGService, configuration string) []Name {
+	name, redis := s.Name, RedisName(s)
+	managed, policy := ManagedRedis(s) != nil, networkPolicyWanted(s)
+	return []Name{
+		{ServiceAccountKind, name, s.Spec.Workload.ServiceAccount.Name == ""},
+		{ConfigMapKind, configuration, configuration != ""},
+		{SecretKind, redis, managed},
+		{NetworkPolicyKind, redis, managed && policy},
+		{ServiceKind, redis, managed},
+		{StatefulSetKind, redis, managed},
+		{NetworkPolicyKind, name, policy},
+		{ServiceKind, name, true},
+		{DisruptionKind, name, s.Spec.Scaling.MinReplicas >= 2},
+		{DeploymentKind, name, true},
+		{AutoscalerKind, name, Autoscaled(s)},
+		{ServiceMonitorKind, name, s.Spec.Monitoring.ServiceMonitor != nil},
+	}
+}

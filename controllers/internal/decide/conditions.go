@@ -1,0 +1,193 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/status"
+)
+
+// Conditions are what to tell the user. Failure is what went wrong when the plan
+// was carried out; nil where nothing did.
+func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
+	var set status.Set
+	runtime := runtimeAvailable(s)
+	set.Add(runtime)
+	set.Add(cacheAvailable(s))
+	set.Add(scalingActive(s))
+	set.Add(monitoringConfigured(s))
+
+	if s.Service.Spec.Suspend {
+		set.Add(suspended(runtime))
+		return set.Conditions(s.Service)
+	}
+	if problem := stalled(s, plan); problem != nil {
+		set.Add(status.False(v1alpha1.ConditionReady, problem.Reason, problem.Message))
+		set.Add(status.True(v1alpha1.ConditionStalled, problem.Reason, problem.Message))
+		return set.Conditions(s.Service)
+	}
+	reconciling := reconciling(s, plan, failure)
+	set.Add(reconciling)
+	set.Add(ready(s, runtime, reconciling, failure))
+	return set.Conditions(s.Service)
+}
+
+// ready sums up what a query depends on. While a new generation rolls out it is
+// Unknown as long as the old pods answer.
+func ready(s Snapshot, runtime, reconciling *metav1.Condition, failure error) *metav1.Condition {
+	switch {
+	case runtime.Status != metav1.ConditionTrue:
+		return status.False(v1alpha1.ConditionReady, runtime.Reason, runtime.Message)
+	case failure != nil:
+		// A call that failed is tried again: it is no reason to call a service that
+		// was as declared anything else.
+		if c := meta.FindStatusCondition(s.Service.Status.Conditions, v1alpha1.ConditionReady); c != nil &&
+			c.Status == metav1.ConditionTrue && c.ObservedGeneration == s.Service.Generation {
+			return status.True(v1alpha1.ConditionReady, c.Reason, c.Message)
+		}
+		return status.Unknown(v1alpha1.ConditionReady, reconciling.Reason, reconciling.Message)
+	case !rolledOut(s.Deployment):
+		return status.Unknown(v1alpha1.ConditionReady, v1alpha1.ReasonProgressing, "the new configuration is rolling out; the old pods answer until it has")
+	default:
+		return status.True(v1alpha1.ConditionReady, v1alpha1.ReasonSucceeded, "answers at "+build.Endpoint(s.Service))
+	}
+}
+
+func suspended(runtime *metav1.Condition) *metav1.Condition {
+	message := "spec.suspend is set: the operator changes nothing"
+	if runtime.Status != metav1.ConditionTrue {
+		message += "; " + runtime.Message
+	}
+	return &metav1.Condition{Type: v1alpha1.ConditionReady, Status: runtime.Status, Reason: v1alpha1.ReasonSuspended, Message: message}
+}
+
+// stalled is what only a person can change.
+func stalled(s Snapshot, plan Plan) *Problem {
+	if len(plan.Problems) > 0 {
+		var messages []string
+		for _, p := range plan.Problems {
+			messages = append(messages, p.Message)
+		}
+		return &Problem{plan.Problems[0].Reason, strings.Join(messages, "; ")}
+	}
+	if s.Deployment == nil {
+		return nil
+	}
+	for _, c := range s.Deployment.Status.Conditions {
+		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse {
+			return &Problem{v1alpha1.ReasonPodsNotReady, fmt.Sprintf(
+				"%s; %s", availableOf(s), "see kubectl describe pods -l "+metav1.FormatLabelSelector(&metav1.LabelSelector{
+					MatchLabels: build.Selector(s.Service, build.ComponentRuntime)}))}
+		}
+	}
+	return nil
+}
+
+// reconciling is nil once the cluster is as the spec says.
+func reconciling(s Snapshot, plan Plan, failure error) *metav1.Condition {
+	waiting := plan.Waiting
+	if s.Deployment == nil || !rolledOut(s.Deployment) || s.Deployment.Status.AvailableReplicas < minimum(s) {
+		waiting = append(waiting, "the runtime's pods")
+	}
+	if build.ManagedRedis(s.Service) != nil && !redisReady(s.Redis) {
+		waiting = append(waiting, "Redis")
+	}
+	switch {
+	case failure != nil:
+		return status.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonApplyFailed, failure.Error())
+	case len(waiting) > 0:
+		return status.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing, "waiting for "+strings.Join(waiting, " and "))
+	default:
+		return nil
+	}
+}
+
+// minimum is how many pods have to be there, whatever the autoscaler wants beyond
+// it.
+func minimum(s Snapshot) int32 { return s.Service.Spec.Scaling.MinReplicas }
+
+func runtimeAvailable(s Snapshot) *metav1.Condition {
+	switch {
+	case s.Deployment == nil:
+		return status.False(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonProgressing, "the Deployment does not exist yet")
+	case s.Deployment.Status.AvailableReplicas >= minimum(s):
+		return status.True(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonSucceeded, fmt.Sprintf("at least %d replicas are available", minimum(s)))
+	default:
+		message := availableOf(s)
+		for _, c := range s.Deployment.Status.Conditions {
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+				message += ": " + c.Message
+			}
+		}
+		return status.False(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonPodsNotReady, message)
+	}
+}
+
+func availableOf(s Snapshot) string {
+	return fmt.Sprintf("%d of at least %d replicas are available", s.Deployment.Status.AvailableReplicas, minimum(s))
+}
+
+// rolledOut is whether all pods are of the newest revision. An autoscaler that
+// adds pods does not undo it.
+func rolledOut(d *appsv1.Deployment) bool {
+	return d != nil && d.Status.ObservedGeneration >= d.Generation &&
+		d.Status.UpdatedReplicas == d.Status.Replicas && d.Status.UpdatedReplicas > 0
+}
+
+func redisReady(r *appsv1.StatefulSet) bool {
+	return r != nil && r.Status.ObservedGeneration >= r.Generation && r.Status.ReadyReplicas > 0 &&
+		(r.Status.UpdateRevision == "" || r.Status.CurrentRevision == r.Status.UpdateRevision)
+}
+
+// cacheAvailable is nil without a Redis, and for one that runs elsewhere, of which
+// only the pods know.
+func cacheAvailable(s Snapshot) *metav1.Condition {
+	switch {
+	case build.ManagedRedis(s.Service) == nil:
+		return nil
+	case s.Redis != nil && s.Redis.Status.ReadyReplicas > 0:
+		return status.True(v1alpha1.ConditionCacheAvailable, v1alpha1.ReasonSucceeded, "Redis is ready")
+	default:
+		return status.False(v1alpha1.ConditionCacheAvailable, v1alpha1.ReasonPodsNotReady, "Redis is not ready; queries are answered without it")
+	}
+}
+
+// scalingActive is the autoscaler's own word; nil where there is none.
+func scalingActive(s Snapshot) *metav1.Condition {
+	if !build.Autoscaled(s.Service) || s.Autoscaler == nil {
+		return nil
+	}
+	for _, c := range s.Autoscaler.Status.Conditions {
+		if c.Type != autoscalingv2.ScalingActive {
+			continue
+		}
+		if c.Status == corev1.ConditionTrue {
+			return status.True(v1alpha1.ConditionScalingActive, v1alpha1.ReasonSucceeded, "the HorizontalPodAutoscaler has its metrics")
+		}
+		return status.False(v1alpha1.ConditionScalingActive, c.Reason, c.Message)
+	}
+	return status.Unknown(v1alpha1.ConditionScalingActive, v1alpha1.ReasonProgressing, "the HorizontalPodAutoscaler has not looked yet")
+}
+
+// monitoringConfigured is nil where no monitoring is asked for.
+func monitoringConfigured(s Snapshot) *metav1.Condition {
+	if s.Service.Spec.Monitoring.ServiceMonitor == nil {
+		return nil
+	}
+	if !s.Served[build.ServiceMonitorKind] {
+		return status.False(v1alpha1.ConditionMonitoringConfigured, v1alpha1.ReasonCRDNotInstalled,
+			"the cluster does not know ServiceMonitor (monitoring.coreos.com/v1): it is made once the CRD is installed")
+	}
+	if _, exists := s.Objects[Key{build.ServiceMonitorKind, s.Service.Name}]; !exists {
+		return status.Unknown(v1alpha1.ConditionMonitoringConfigured, v1alpha1.ReasonProgressing, "the ServiceMonitor does not exist yet")
+	}
+	return status.True(v1alpha1.ConditionMonitoringConfigured, v1alpha1.ReasonSucceeded, "the ServiceMonitor exists")
+}

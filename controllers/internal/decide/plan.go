@@ -1,0 +1,268 @@
+package decide
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/runtime/config"
+)
+
+// Plan is what should happen.
+type Plan struct {
+	// DeleteFirst are objects to delete before anything is applied: an autoscaler
+	// must be gone before the Deployment gets a number of replicas.
+	DeleteFirst []Key
+	// Apply are the children as they should be, in order.
+	Apply []build.Child
+	// Delete are objects to delete at the end.
+	Delete []Key
+	// HandOver is the number of replicas to hand over to the autoscaler before the
+	// Deployment is applied without one: a field that nobody owns any more would
+	// fall back to its default, 1. Nil where there is nothing to hand over.
+	HandOver *int32
+	// InitialReplicas is the number of replicas to start a new Deployment with
+	// where an autoscaler will hold it; 0 where there is nothing to set.
+	InitialReplicas int32
+	// Problems that a person has to solve; the first is the one to show.
+	Problems []Problem
+	// Waiting names what is waited for.
+	Waiting []string
+	// Image of the query runtime.
+	Image string
+}
+
+// Problem is something that only a person can change.
+type Problem struct {
+	// Reason of the condition, one of the constants of the API.
+	Reason string
+	// Message says what is wrong, where, and what would be right.
+	Message string
+}
+
+// Decide makes the plan.
+func Decide(s Snapshot) Plan {
+	image, record := Image(s)
+	plan := Plan{Image: image}
+	if s.Service.Spec.Suspend {
+		return plan
+	}
+	if err := errors.Join(s.ContentError, check(s.Service)); err != nil {
+		return plan.refuse(v1alpha1.ReasonInvalidSpec, err.Error())
+	}
+	children, err := build.Children(build.Input{
+		Service:       s.Service,
+		Content:       s.Content,
+		Image:         image,
+		RecordImage:   record,
+		Documents:     documents(s.References),
+		RedisPassword: s.RedisPassword,
+		Operator:      s.Operator,
+	})
+	if err != nil {
+		return plan.refuse(v1alpha1.ReasonInvalidSpec, err.Error())
+	}
+	missing := missingReferences(s.References)
+	if missing != "" {
+		plan.Problems = append(plan.Problems, Problem{v1alpha1.ReasonReferenceNotFound, missing})
+	}
+	for _, child := range children {
+		if missing != "" && needsReferences(child.Kind) {
+			continue
+		}
+		plan.child(s, child)
+	}
+	plan.redisSecret(s)
+	plan.configurations(s)
+	plan.replicas(s)
+	return plan
+}
+
+func (p Plan) refuse(reason, message string) Plan {
+	p.Problems = append(p.Problems, Problem{reason, message})
+	return p
+}
+
+// child puts one child where it belongs.
+func (p *Plan) child(s Snapshot, child build.Child) {
+	if optional(child.Kind) && !s.Served[child.Kind] {
+		return
+	}
+	key := Key{child.Kind, child.Name}
+	object, exists := s.Objects[key]
+	if child.Config == nil {
+		if exists && object.Ownership == Own {
+			p.delete(key)
+		}
+		return
+	}
+	if exists && !p.ours(key, object) {
+		return
+	}
+	p.Apply = append(p.Apply, child)
+}
+
+func (p *Plan) delete(key Key) {
+	if key.Kind == build.AutoscalerKind {
+		p.DeleteFirst = append(p.DeleteFirst, key)
+		return
+	}
+	p.Delete = append(p.Delete, key)
+}
+
+// ours says whether the object may be applied to, and notes why not.
+func (p *Plan) ours(key Key, object Object) bool {
+	switch object.Ownership {
+	case Foreign:
+		p.Problems = append(p.Problems, Problem{v1alpha1.ReasonNameConflict, fmt.Sprintf(
+			"%s %s exists and does not belong to this RAGService: delete or rename it, or choose another name for the service",
+			key.Kind.Kind, key.Name)})
+		return false
+	case Leftover:
+		p.Waiting = append(p.Waiting, fmt.Sprintf("the former %s %s to be gone", key.Kind.Kind, key.Name))
+		return false
+	default:
+		return true
+	}
+}
+
+// redisSecret is not among the children, since it is created once.
+func (p *Plan) redisSecret(s Snapshot) {
+	key := Key{build.SecretKind, build.RedisName(s.Service)}
+	object, exists := s.Objects[key]
+	if !exists {
+		return
+	}
+	if build.ManagedRedis(s.Service) == nil {
+		if object.Ownership == Own {
+			p.Delete = append(p.Delete, key)
+		}
+		return
+	}
+	p.ours(key, object)
+}
+
+// NeedsRedisPassword is whether the managed Redis lacks its Secret.
+func NeedsRedisPassword(s Snapshot) bool {
+	if s.Service.Spec.Suspend || build.ManagedRedis(s.Service) == nil {
+		return false
+	}
+	_, exists := s.Objects[Key{build.SecretKind, build.RedisName(s.Service)}]
+	return !exists
+}
+
+// configurations deletes those that no ReplicaSet can be rolled back to any more.
+func (p *Plan) configurations(s Snapshot) {
+	if s.Deployment == nil {
+		return // what is in use is only known once its ReplicaSets are
+	}
+	deployed := s.Deployment.Spec.Template.Labels[build.LabelConfig]
+	for _, name := range s.Configurations {
+		hash := name[strings.LastIndex(name, "-")+1:]
+		if name != s.Content.Name && hash != deployed && !s.ConfigurationsInUse[hash] {
+			p.Delete = append(p.Delete, Key{build.ConfigMapKind, name})
+		}
+	}
+}
+
+func (p *Plan) replicas(s Snapshot) {
+	applies := slices.ContainsFunc(p.Apply, func(c build.Child) bool { return c.Kind == build.DeploymentKind })
+	if !applies || !build.Autoscaled(s.Service) {
+		return
+	}
+	object, exists := s.Objects[Key{build.DeploymentKind, s.Service.Name}]
+	switch {
+	case !exists:
+		if minimum := s.Service.Spec.Scaling.MinReplicas; minimum > 1 {
+			p.InitialReplicas = minimum
+		}
+	case object.OwnsReplicas && s.Deployment != nil && s.Deployment.Spec.Replicas != nil:
+		p.HandOver = new(*s.Deployment.Spec.Replicas)
+	}
+}
+
+// Image is the image of the query runtime: the user's, or the one the service was
+// made with, or the operator's. Record is whether to keep it across upgrades of
+// the operator.
+func Image(s Snapshot) (image string, record bool) {
+	w := s.Service.Spec.Workload
+	if w.Image != "" {
+		return w.Image, false
+	}
+	if w.UpgradePolicy != v1alpha1.UpgradeAutomatic && s.Deployment != nil {
+		if pinned := s.Deployment.Annotations[build.AnnotationRuntimeImage]; pinned != "" {
+			return pinned, true
+		}
+	}
+	return s.RuntimeImage, true
+}
+
+func optional(kind schema.GroupVersionKind) bool { return slices.Contains(build.OptionalKinds, kind) }
+
+// needsReferences are the children that do not work without the Secrets and
+// ConfigMaps they mount. They are left as they are while one is missing: pods
+// that run keep running.
+func needsReferences(kind schema.GroupVersionKind) bool {
+	return kind == build.DeploymentKind || kind == build.AutoscalerKind || kind == build.ConfigMapKind
+}
+
+// missingReferences says what is missing; empty where nothing is.
+func missingReferences(references []Resolved) string {
+	var missing []string
+	for _, r := range references {
+		switch {
+		case !r.Found:
+			missing = append(missing, fmt.Sprintf("%s: %s %s does not exist", r.Field, r.Kind, r.Name))
+		case !r.HasKey:
+			missing = append(missing, fmt.Sprintf("%s: %s %s has no key %s", r.Field, r.Kind, r.Name, r.Key))
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return strings.Join(missing, "; ") + ": it is picked up as soon as it appears"
+}
+
+// documents identifies what fills a memory store; empty where nothing does.
+func documents(references []Resolved) string {
+	var digests []string
+	for _, r := range references {
+		if r.Kind == build.RefersToConfigMap && r.Key == "" {
+			digests = append(digests, r.Digest)
+		}
+	}
+	if len(digests) == 0 {
+		return ""
+	}
+	return config.Hash([]byte(strings.Join(digests, "\n")))
+}
+
+// RunningImage is the image that the Deployment's pods were told to run.
+func RunningImage(d *appsv1.Deployment) string {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		if c.Name == build.ContainerName {
+			return c.Image
+		}
+	}
+	return ""
+}
+
+// ModelName is the model that answers, for display.
+func ModelName(p v1alpha1.ModelProvider) string {
+	switch {
+	case p.OpenAI != nil:
+		return p.OpenAI.Model
+	case p.Anthropic != nil:
+		return p.Anthropic.Model
+	case p.Bedrock != nil:
+		return p.Bedrock.Model
+	default:
+		return "extractive"
+	}
+}

@@ -1,0 +1,265 @@
+// Package observe reads the cluster into a snapshot. It is the only part of the
+// operator that reads, and it never writes.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/apply"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/decide"
+	"ragops.dev/ragservice/controllers/internal/fields"
+	"ragops.dev/ragservice/controllers/internal/references"
+)
+
+// ReplicaSetKind is watched to know which configurations are in use.
+var ReplicaSetKind = appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
+
+// Observer reads.
+type Observer struct {
+	// Cache holds what carries the operator's labels.
+	Cache client.Reader
+	// Live asks the API server, for objects that the cache cannot hold: those of
+	// somebody else under the name of a child.
+	Live client.Reader
+	// Written is what the cache has not shown yet.
+	Written *apply.Written
+	// References resolves the Secrets and ConfigMaps that specs name.
+	References *references.Resolver
+	// Served tells which optional kinds the cluster knows.
+	Served func() map[schema.GroupVersionKind]bool
+	// RuntimeImage belongs to the operator's version.
+	RuntimeImage string
+	Operator     build.Operator
+}
+
+// Observe reads all that concerns one service.
+func (o *Observer) Observe(ctx context.Context, service *v1alpha1.RAGService) (*decide.Snapshot, error) {
+	s := &decide.Snapshot{
+		Service:      service,
+		Objects:      map[decide.Key]decide.Object{},
+		Served:       o.Served(),
+		RuntimeImage: o.RuntimeImage,
+		Operator:     o.Operator,
+	}
+	s.Content, s.ContentError = build.Configuration(service)
+	for _, read := range []func(context.Context, *decide.Snapshot) error{
+		o.objects, o.configurations, o.references,
+	} {
+		if err := read(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// objects reads what exists under the names of children. Workloads are read whole,
+// for their status; of the others metadata will do: their content is the
+// operator's own.
+func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
+	deployment, redis, autoscaler := &appsv1.Deployment{}, &appsv1.StatefulSet{}, &autoscalingv2.HorizontalPodAutoscaler{}
+	for _, name := range build.Names(s.Service, s.Content.Name) {
+		if name.Name == "" || slices.Contains(build.OptionalKinds, name.Kind) && !s.Served[name.Kind] {
+			continue
+		}
+		var object client.Object
+		switch name.Kind {
+		case build.DeploymentKind:
+			object = deployment
+		case build.StatefulSetKind:
+			object = redis
+		case build.AutoscalerKind:
+			object = autoscaler
+		default:
+			object = metadataOf(name.Kind)
+		}
+		if err := o.object(ctx, s, name, object); err != nil {
+			return err
+		}
+	}
+	if metav1.IsControlledBy(deployment, s.Service) {
+		s.Deployment = deployment
+	}
+	if metav1.IsControlledBy(redis, s.Service) {
+		s.Redis = redis
+	}
+	if metav1.IsControlledBy(autoscaler, s.Service) {
+		s.Autoscaler = autoscaler
+	}
+	return nil
+}
+
+func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(kind)
+	return object
+}
+
+// object reads one: from the cache where it is in there; one that is wanted and
+// not in there may still exist without the operator's labels.
+func (o *Observer) object(ctx context.Context, s *decide.Snapshot, name build.Name, object client.Object) error {
+	key := decide.Key{Kind: name.Kind, Name: name.Name}
+	id := types.NamespacedName{Namespace: s.Service.Namespace, Name: name.Name}
+	cached, found, err := o.get(ctx, o.Cache, s.Service, id, object)
+	if err != nil {
+		return fmt.Errorf("read %s/%s: %w", name.Kind.Kind, name.Name, err)
+	}
+	newest, exists := o.Written.Newest(key, id.Namespace, cached, found)
+	if !exists && !found && name.Wanted {
+		// Any version will do: what the API server holds in memory is new enough.
+		newest, exists, err = o.get(ctx, o.Live, s.Service, id, metadataOf(name.Kind),
+			&client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
+		if err != nil {
+			return fmt.Errorf("look for %s/%s: %w", name.Kind.Kind, name.Name, err)
+		}
+	}
+	if exists {
+		s.Objects[key] = newest
+	}
+	return nil
+}
+
+func (o *Observer) get(ctx context.Context, reader client.Reader, service *v1alpha1.RAGService, name types.NamespacedName, object client.Object, opts ...client.GetOption) (decide.Object, bool, error) {
+	err := reader.Get(ctx, name, object, opts...)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return decide.Object{}, false, nil
+	}
+	if err != nil {
+		return decide.Object{}, false, err
+	}
+	owned, err := fields.Cached(object)
+	if err != nil {
+		return decide.Object{}, false, err
+	}
+	return decide.Object{
+		UID:             object.GetUID(),
+		ResourceVersion: object.GetResourceVersion(),
+		Ownership:       ownership(service, object),
+		Stamp:           object.GetAnnotations()[apply.Annotation],
+		Fields:          owned.Digest,
+		OwnsReplicas:    owned.Replicas,
+	}, true, nil
+}
+
+func ownership(service *v1alpha1.RAGService, object client.Object) decide.Ownership {
+	controller := metav1.GetControllerOf(object)
+	own := controller != nil && controller.UID == service.UID
+	switch {
+	case own && object.GetDeletionTimestamp() == nil:
+		return decide.Own
+	case own:
+		return decide.Leftover
+	case controller == nil && carries(object.GetLabels(), service):
+		return decide.Orphaned
+	case controller != nil && controller.Kind == "RAGService" && controller.Name == service.Name:
+		return decide.Leftover
+	default:
+		return decide.Foreign
+	}
+}
+
+// carries is whether labels are those the operator gives the service's children.
+func carries(labels map[string]string, service *v1alpha1.RAGService) bool {
+	return labels[build.LabelManagedBy] == build.FieldOwner && labels[build.LabelInstance] == service.Name
+}
+
+// configurations reads which ones exist and which may still be rolled back to.
+func (o *Observer) configurations(ctx context.Context, s *decide.Snapshot) error {
+	labels := client.MatchingLabels(build.Selector(s.Service, build.ComponentConfig))
+	maps, err := o.list(ctx, s.Service, build.ConfigMapKind, labels)
+	if err != nil {
+		return err
+	}
+	for _, m := range maps {
+		if ownership(s.Service, &m) == decide.Own {
+			s.Configurations = append(s.Configurations, m.Name)
+			key := decide.Key{Kind: build.ConfigMapKind, Name: m.Name}
+			if _, known := s.Objects[key]; !known {
+				s.Objects[key] = decide.Object{UID: m.UID, ResourceVersion: m.ResourceVersion, Ownership: decide.Own}
+			}
+		}
+	}
+	sets, err := o.list(ctx, s.Service, ReplicaSetKind, client.MatchingLabels(build.Selector(s.Service, build.ComponentRuntime)))
+	if err != nil {
+		return err
+	}
+	s.ConfigurationsInUse = map[string]bool{}
+	for _, set := range sets {
+		s.ConfigurationsInUse[set.Labels[build.LabelConfig]] = true
+	}
+	return nil
+}
+
+func (o *Observer) list(ctx context.Context, service *v1alpha1.RAGService, kind schema.GroupVersionKind, opts ...client.ListOption) ([]metav1.PartialObjectMetadata, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := o.Cache.List(ctx, list, append(opts, client.InNamespace(service.Namespace))...); err != nil {
+		return nil, fmt.Errorf("list %s: %w", kind.Kind, err)
+	}
+	return list.Items, nil
+}
+
+// references resolves what the spec names.
+func (o *Observer) references(ctx context.Context, s *decide.Snapshot) error {
+	for _, r := range build.References(s.Service) {
+		content, err := o.References.Get(ctx, s.Service.Namespace, r.Kind, r.Name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Field, err)
+		}
+		s.References = append(s.References, decide.Resolved{
+			Reference: r,
+			Found:     content.Found,
+			HasKey:    r.Key == "" || slices.Contains(content.Keys, r.Key),
+			Digest:    content.Digest,
+		})
+	}
+	secret := decide.Key{Kind: build.SecretKind, Name: build.RedisName(s.Service)}
+	if object, exists := s.Objects[secret]; !exists || object.Ownership != decide.Own || build.ManagedRedis(s.Service) == nil {
+		return nil
+	}
+	content, err := o.References.Get(ctx, s.Service.Namespace, build.RefersToSecret, secret.Name)
+	if err != nil {
+		return fmt.Errorf("spec.cache.redis.managed: %w", err)
+	}
+	s.RedisPassword = content.Digest
+	return nil
+}
+
+// IndexReferences names the Secrets and ConfigMaps of a service for the index of
+// the cache; see [references.IndexKey].
+func IndexReferences(object client.Object) []string {
+	service, ok := object.(*v1alpha1.RAGService)
+	if !ok {
+		return nil
+	}
+	var keys []string
+	for _, r := range build.References(service) {
+		keys = append(keys, references.IndexKey(r.Kind, r.Name))
+	}
+	if build.ManagedRedis(service) != nil {
+		keys = append(keys, references.IndexKey(build.RefersToSecret, build.RedisName(service)))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// Watched are the kinds that carry the operator's labels and are read as metadata.
+var Watched = []schema.GroupVersionKind{
+	build.ServiceAccountKind, build.ConfigMapKind, build.SecretKind, build.ServiceKind,
+	build.DisruptionKind, build.NetworkPolicyKind, ReplicaSetKind,
+}
+
+// WatchedWhole are the kinds that are read with their status.
+var WatchedWhole = []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &autoscalingv2.HorizontalPodAutoscaler{}}

@@ -1,0 +1,164 @@
+// Package testkit is what the operator's tests share: a real kube-apiserver and
+// etcd, one pair a package, an operator that runs against it, and small builders
+// of objects. Only tests may import it.
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"ragops.dev/ragservice/controllers"
+)
+
+// RuntimeImage is what operators in tests run services with.
+const RuntimeImage = "ragservice/runtime:test"
+
+// Patience is how long anything may take to happen.
+const Patience = 30 * time.Second
+
+// Environment is a kube-apiserver with the CRD installed.
+type Environment struct {
+	Config *rest.Config
+	// Client reads and writes without a cache.
+	Client client.Client
+	server *envtest.Environment
+}
+
+// Main starts an environment, runs the package's tests and stops it again. Call it
+// from TestMain.
+func Main(m *testing.M, into **Environment) {
+	log.SetLogger(logr.Discard())
+	env, err := start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	*into = env
+	code := m.Run()
+	if err := env.server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the API server:", err)
+	}
+	os.Exit(code)
+}
+
+func start() (*Environment, error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return nil, errors.New("KUBEBUILDER_ASSETS is not set: it must name a folder with kube-apiserver and etcd; make test sets it")
+	}
+	server := &envtest.Environment{
+		CRDDirectoryPaths:     []string{Path("config", "crd", "rag.ragops.dev_ragservices.yaml")},
+		ErrorIfCRDPathMissing: true,
+	}
+	config, err := server.Start()
+	if err != nil {
+		return nil, fmt.Errorf("start kube-apiserver and etcd: %w", err)
+	}
+	config.QPS = -1
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	return &Environment{Config: config, Client: c, server: server}, nil
+}
+
+// Path is a path below the root of the repository.
+func Path(elements ...string) string {
+	_, file, _, _ := runtime.Caller(0)
+	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
+	return filepath.Join(append([]string{root}, elements...)...)
+}
+
+// Namespace makes a namespace for one test.
+func (e *Environment) Namespace(t *testing.T) string {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	if err := e.Client.Create(t.Context(), namespace); err != nil {
+		t.Fatalf("make a namespace: %v", err)
+	}
+	return namespace.Name
+}
+
+// Operator runs an operator until the test ends, or until it is stopped.
+type Operator struct {
+	Requests *Requests
+	stop     func()
+}
+
+// Stop ends the operator and waits until it has.
+func (o *Operator) Stop() { o.stop() }
+
+// Operate runs an operator in one namespace. Change adjusts its options; nil leaves
+// them.
+func (e *Environment) Operate(t *testing.T, namespace string, change func(*controllers.Options)) *Operator {
+	t.Helper()
+	options := controllers.Options{
+		RuntimeImage:         RuntimeImage,
+		Namespace:            "ragservice-system",
+		WatchNamespaces:      []string{namespace},
+		MonitoringNamespaces: []string{"monitoring"},
+		Concurrency:          4,
+		DiscoveryInterval:    200 * time.Millisecond,
+		MetricsAddress:       "0",
+		ProbeAddress:         "0",
+		SkipNameValidation:   true,
+	}
+	if change != nil {
+		change(&options)
+	}
+	config := rest.CopyConfig(e.Config)
+	requests := &Requests{}
+	config.Wrap(requests.wrap)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	mgr, err := controllers.NewManager(ctx, config, logr.Discard(), options)
+	if err != nil {
+		cancel()
+		t.Fatalf("make the operator: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	stopped := false
+	operator := &Operator{Requests: requests, stop: func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the operator ended with %v", err)
+		}
+	}}
+	t.Cleanup(operator.stop)
+	return operator
+}
+
+// Eventually waits until check finds nothing wrong.
+func Eventually(t *testing.T, check func(context.Context) error) {
+	t.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
+		last = check(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("after %s: %v", Patience, last)
+	}
+}

@@ -1,0 +1,97 @@
+package ragservice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ragops.dev/ragservice/controllers/internal/apply"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/decide"
+)
+
+const deleted apply.Result = "deleted"
+
+func (r *Reconciler) observe(ctx context.Context, p *pass) (err error) {
+	p.snapshot, err = r.Observer.Observe(ctx, p.service)
+	return err
+}
+
+// password creates the Secret of a managed Redis that has none. It is a step of
+// its own because the Redis has to be built with what it says.
+func (r *Reconciler) password(ctx context.Context, p *pass) error {
+	if !decide.NeedsRedisPassword(*p.snapshot) {
+		return nil
+	}
+	secret := build.RedisSecret(p.service, r.NewPassword())
+	if err := r.Client.Create(ctx, secret, client.FieldOwner(build.FieldOwner)); err != nil {
+		return fmt.Errorf("create Secret/%s: %w", secret.Name, err)
+	}
+	key := decide.Key{Kind: build.SecretKind, Name: secret.Name}
+	r.Written.NoteCreated(key, secret)
+	p.snapshot.RedisPassword = r.Observer.References.Created(secret)
+	p.did(apply.Created, "Secret/"+secret.Name)
+	return nil
+}
+
+func (r *Reconciler) decide(_ context.Context, p *pass) error {
+	p.plan = decide.Decide(*p.snapshot)
+	return nil
+}
+
+func (r *Reconciler) deleteFirst(ctx context.Context, p *pass) error {
+	return r.deleteAll(ctx, p, p.plan.DeleteFirst)
+}
+
+func (r *Reconciler) delete(ctx context.Context, p *pass) error {
+	return r.deleteAll(ctx, p, p.plan.Delete)
+}
+
+func (r *Reconciler) deleteAll(ctx context.Context, p *pass, keys []decide.Key) error {
+	var errs []error
+	for _, key := range keys {
+		if err := r.Applier.Delete(ctx, p.service.Namespace, key, p.snapshot.Objects[key].UID); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.did(deleted, key.Kind.Kind+"/"+key.Name)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
+	if p.plan.HandOver == nil {
+		return nil
+	}
+	return r.Applier.HandOver(ctx, client.ObjectKeyFromObject(p.service), *p.plan.HandOver)
+}
+
+// apply goes on after a child that fails, since the others may well work.
+func (r *Reconciler) apply(ctx context.Context, p *pass) error {
+	var errs []error
+	for _, child := range p.plan.Apply {
+		object, exists := p.snapshot.Objects[decide.Key{Kind: child.Kind, Name: child.Name}]
+		result, err := r.Applier.Apply(ctx, p.service.Namespace, child, object, exists)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if result != apply.Unchanged {
+			p.did(result, child.String())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Reconciler) initialReplicas(ctx context.Context, p *pass) error {
+	if p.plan.InitialReplicas == 0 {
+		return nil
+	}
+	return r.Applier.Scale(ctx, client.ObjectKeyFromObject(p.service), p.plan.InitialReplicas)
+}
+
+func (p *pass) did(what apply.Result, object string) {
+	p.changes = append(p.changes, change{what, object})
+}

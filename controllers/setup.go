@@ -1,0 +1,82 @@
+// Package controllers puts the operator together: its options, its manager and the
+// one list of what runs in it.
+package controllers
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/metadata"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/apply"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/discover"
+	"ragops.dev/ragservice/controllers/internal/observe"
+	"ragops.dev/ragservice/controllers/internal/references"
+	"ragops.dev/ragservice/controllers/ragservice"
+)
+
+// Setup adds the controllers to the manager.
+func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
+	if err := setupRAGService(ctx, mgr, o); err != nil {
+		return fmt.Errorf("set up the controller of RAGServices: %w", err)
+	}
+	return nil
+}
+
+func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error {
+	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	metadataClient, err := metadata.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RAGService{}, references.Index, observe.IndexReferences); err != nil {
+		return err
+	}
+	written := apply.NewWritten()
+	kinds := discover.New(discoverer, build.OptionalKinds)
+	resolver := references.NewResolver(mgr.GetAPIReader())
+	reconciler := &ragservice.Reconciler{
+		Client: mgr.GetClient(),
+		Observer: &observe.Observer{
+			Cache:        mgr.GetClient(),
+			Live:         mgr.GetAPIReader(),
+			Written:      written,
+			References:   resolver,
+			Served:       kinds.Served,
+			RuntimeImage: o.RuntimeImage,
+			Operator:     build.Operator{Namespace: o.Namespace, MonitoringNamespaces: o.MonitoringNamespaces},
+		},
+		Applier:     apply.New(mgr.GetClient(), mgr.GetScheme(), written),
+		Written:     written,
+		Recorder:    mgr.GetEventRecorder(build.FieldOwner),
+		Clock:       clock.RealClock{},
+		NewPassword: rand.Text,
+	}
+	c, err := controller.New("ragservice", mgr, controller.Options{
+		Reconciler:              reconciler,
+		MaxConcurrentReconciles: o.Concurrency,
+		SkipNameValidation:      new(o.SkipNameValidation),
+	})
+	if err != nil {
+		return err
+	}
+	watches := &ragservice.Watches{
+		Cache:             mgr.GetCache(),
+		Scheme:            mgr.GetScheme(),
+		Written:           written,
+		Kinds:             kinds,
+		References:        references.Watch(metadataClient, mgr.GetClient(), resolver, o.WatchNamespaces),
+		DiscoveryInterval: o.DiscoveryInterval,
+	}
+	return watches.Start(c)
+}
