@@ -18,6 +18,9 @@ import (
 func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // stops what a hit made needless
+	if s.Cache != nil {
+		ctx = s.Cache.WithBudget(ctx)
+	}
 
 	embedding := start(func() ([]float32, error) { return s.embed(ctx, r.Question) })
 	user := s.lookUpUser(ctx, r)

@@ -21,6 +21,7 @@ type admin struct {
 	started  atomic.Bool
 	draining atomic.Bool
 	status   func() config.Status
+	manage   http.Handler // documents, curated answers and the cache
 }
 
 func (a *admin) ready() bool { return a.started.Load() && !a.draining.Load() }
@@ -32,6 +33,7 @@ func (a *admin) handler(gatherer prometheus.Gatherer, profiling bool) http.Handl
 	mux.HandleFunc("GET /startupz", probe(a.started.Load))
 	mux.HandleFunc("GET /readyz", probe(a.ready))
 	mux.HandleFunc("GET /status", a.serveStatus)
+	mux.HandleFunc("/v1/", a.serveManagement)
 	if profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -54,6 +56,16 @@ func (a *admin) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, append(body, '\n'))
+}
+
+// serveManagement is the management endpoints without access control: the network
+// keeps callers from this port.
+func (a *admin) serveManagement(w http.ResponseWriter, r *http.Request) {
+	if !a.started.Load() {
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+		return
+	}
+	a.manage.ServeHTTP(w, r)
 }
 
 func probe(ok func() bool) http.HandlerFunc {

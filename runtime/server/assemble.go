@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ragops.dev/ragservice/runtime/access"
 	"ragops.dev/ragservice/runtime/cache"
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/embed"
@@ -74,7 +75,14 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 	a.service = query.New(cfg, query.Parts{
 		Cache: a.cache, Embedder: a.embedder, Store: store, Generator: generator, Metrics: metrics,
 	})
-	a.server = newServer(cfg, a.service, metrics, o.Log)
+	var guard *access.Access
+	if cfg.Access != nil {
+		if guard, err = access.Open(*cfg.Access); err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, guard)
+	}
+	a.server = newServer(cfg, a.service, guard, metrics, o.Log)
 	return a, nil
 }
 

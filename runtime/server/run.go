@@ -53,6 +53,7 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(err, adminServer.Close(), queryListener.Close())
 	}
 	a.status = parts.statusOf(o, started, a)
+	a.manage = parts.server.newMux(parts.server.managementRoutes(unguarded))
 	writeTimeout := cfg.QueueTimeout + cfg.QueryTimeout + 5*time.Second
 	queryServer := newHTTPServer(parts.server.Handler(), writeTimeout, writeTimeout, o.Log)
 	serve(queryServer, queryListener, failed)

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"ragops.dev/ragservice/runtime/access"
+	"ragops.dev/ragservice/runtime/cache"
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/query"
 	"ragops.dev/ragservice/runtime/telemetry"
@@ -17,12 +19,16 @@ import (
 // Server answers queries over HTTP.
 type Server struct {
 	service   *query.Service
+	access    *access.Access // nil lets everybody in
+	cache     *cache.Cache   // nil without a cache
 	metrics   *telemetry.Metrics
 	admission *admission
 	log       *slog.Logger
 	warnings  *rate.Limiter
 	limits    limits
+	model     string  // what OpenAI clients know the service's model as
 	semantic  float64 // the configured threshold; 0 without a semantic cache
+	started   time.Time
 }
 
 // limits of one request.
@@ -36,9 +42,10 @@ type limits struct {
 // maxTopK bounds the passages that one request may ask for.
 const maxTopK = 100
 
-func newServer(cfg *config.Config, service *query.Service, metrics *telemetry.Metrics, log *slog.Logger) *Server {
+func newServer(cfg *config.Config, service *query.Service, access *access.Access, metrics *telemetry.Metrics, log *slog.Logger) *Server {
 	s := &Server{
-		service: service, metrics: metrics, log: log, warnings: newWarningLimit(),
+		service: service, access: access, cache: service.Cache, metrics: metrics, log: log, warnings: newWarningLimit(),
+		model: modelName(cfg.Model.ModelProvider), started: time.Now(),
 		admission: newAdmission(cfg.Server, metrics),
 		limits:    limits{body: cfg.Server.MaxBodyBytes, question: cfg.Server.MaxQueryBytes, topK: maxTopK, query: cfg.Server.QueryTimeout},
 	}
@@ -52,9 +59,22 @@ func newServer(cfg *config.Config, service *query.Service, metrics *telemetry.Me
 func (s *Server) Handler() http.Handler { return s.newMux(s.routes()) }
 
 func (s *Server) routes() []route {
-	return []route{
+	return append([]route{
 		{http.MethodPost, "/query", plainErrors, s.counted(s.query)},
 		{http.MethodGet, "/health", plainErrors, s.health},
+		{http.MethodPost, "/v1/chat/completions", openAIErrors, s.counted(s.chat)},
+		{http.MethodPost, "/v1/retrieve", openAIErrors, s.retrieve},
+		{http.MethodGet, "/v1/models", openAIErrors, s.models},
+		{http.MethodGet, "/v1/models/{model...}", openAIErrors, s.modelByID},
+	}, s.managementRoutes(s.mayManage)...)
+}
+
+// managementRoutes change what callers are answered.
+func (s *Server) managementRoutes(guard func(managementHandler) handler) []route {
+	return []route{
+		{http.MethodPost, "/v1/cache/invalidate", openAIErrors, guard(s.invalidate)},
+		{http.MethodPost, "/v1/documents", openAIErrors, guard(s.putDocuments)},
+		{http.MethodDelete, "/v1/documents", openAIErrors, guard(s.deleteDocuments)},
 	}
 }
 
@@ -67,8 +87,15 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 
 // query is the legacy endpoint.
 func (s *Server) query(w http.ResponseWriter, r *http.Request) (telemetry.Outcome, error) {
+	id, err := s.identify(r)
+	if err != nil {
+		return "", err
+	}
 	req, stream, err := s.decodeLegacy(w, r)
 	if err != nil {
+		return "", err
+	}
+	if err := askAs(id, req); err != nil {
 		return "", err
 	}
 	if stream {
