@@ -38,6 +38,7 @@ const localCache = "cache: {local: {}}\n"
 type running struct {
 	url, admin string
 	client     *http.Client
+	server     *Server // where the test runs the handlers alone
 	// stop drains the service and returns what Run returned. It is called at the
 	// end of the test unless it was before.
 	stop func() error
