@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,7 +75,7 @@ func TestLexicalVectors(t *testing.T) {
 func TestLexicalStopsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := NewLexical(8).Embed(ctx, []string{"a"}); err != context.Canceled {
+	if _, err := NewLexical(8).Embed(ctx, []string{"a"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }

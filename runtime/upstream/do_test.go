@@ -151,7 +151,7 @@ func TestBreaker(t *testing.T) {
 		time.Sleep(breakerDelay) // the bubble's clock
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err = Do(ctx, u, func(context.Context) (int, error) { cancel(); return 0, ctx.Err() })
-		if err != context.Canceled {
+		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
 		if got := u.Health().Breaker; got != "open" {

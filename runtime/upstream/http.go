@@ -1,0 +1,125 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"ragops.dev/ragservice/runtime/reload"
+)
+
+const (
+	// maxIdlePerHost keeps the connections of a burst for the next one; the
+	// standard library's 2 would open nearly each of them anew.
+	maxIdlePerHost = 512
+	idleTimeout    = 90 * time.Second
+	dialTimeout    = 5 * time.Second
+	// pingAfter is how long a HTTP/2 connection may be silent before a ping asks
+	// whether it is still alive.
+	pingAfter = 15 * time.Second
+	// maxResponseBytes bounds the body of one response.
+	maxResponseBytes = 64 << 20
+	// maxErrorBytes is how much of an error's body is read for its code.
+	maxErrorBytes = 16 << 10
+)
+
+// Secret is sent in a header of each request.
+type Secret struct {
+	// File holds it and is read again when it changes. Empty sends none.
+	File string
+	// Header and Prefix, such as Authorization and "Bearer ".
+	Header, Prefix string
+}
+
+// NewHTTPClient returns a client whose failures are [*Error]s already: a status
+// of 300 or more, no connection, a body that ends too soon. It has no timeout of
+// its own, which would cut streams; the request's context bounds it. It follows
+// no redirect, for a redirect could carry the secret elsewhere. The error names a
+// file that cannot be read.
+func NewHTTPClient(secret Secret) (*http.Client, error) {
+	t := &transport{secret: secret, base: &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: maxIdlePerHost,
+		IdleConnTimeout:     idleTimeout,
+		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
+	}}
+	if secret.File != "" {
+		file, err := reload.OpenSecret(secret.File)
+		if err != nil {
+			return nil, fmt.Errorf("read a secret: %w", err)
+		}
+		t.file = file
+	}
+	return &http.Client{
+		Transport:     t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// transport adds the secret and gives failures their kind.
+type transport struct {
+	base   *http.Transport
+	secret Secret
+	file   *reload.File[string] // nil without a secret
+}
+
+var _ http.RoundTripper = (*transport)(nil)
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if t.file != nil {
+		request = request.Clone(request.Context())
+		request.Header.Set(t.secret.Header, t.secret.Prefix+t.file.Get())
+	}
+	response, err := t.base.RoundTrip(request)
+	if err != nil {
+		return nil, failed(request.Context(), err)
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		defer response.Body.Close()
+		return nil, refused(response)
+	}
+	response.Body = &body{ReadCloser: response.Body, ctx: request.Context(), left: maxResponseBytes}
+	return response, nil
+}
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
+func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+
+// failed gives an error of a request without a response its kind. The context's
+// own error stays as it is: [Do] knows what ended it.
+func failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return &Error{Kind: kindOf(ctx, err), Err: err}
+}
+
+// body gives errors of reading their kind and bounds what is read.
+type body struct {
+	io.ReadCloser
+	ctx  context.Context
+	left int64
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, &Error{Kind: KindInvalidResponse, Err: fmt.Errorf("the response is longer than %d MiB", maxResponseBytes>>20)}
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if err == nil || errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || b.ctx.Err() != nil {
+		return n, err
+	}
+	return n, &Error{Kind: KindInvalidResponse, Err: fmt.Errorf("the response was cut off: %w", err)}
+}
