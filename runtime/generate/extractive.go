@@ -12,15 +12,14 @@ import (
 	"ragops.dev/ragservice/runtime/retrieve"
 )
 
-// Extractive is the embedded provider. It writes nothing of its own: the answer
+// extractive is the embedded provider. It writes nothing of its own: the answer
 // is the sentences of the passages that share most with the question, quoted as
 // they are, each group with the number of its passage. It reads neither the
-// history nor what is known about the user.
-type Extractive struct {
-	maxWords int // stands for the bound of tokens; one sentence is always quoted whole
-}
+// history nor what is known about the user. A word stands for a token in the
+// bound of the answer; one sentence is always quoted whole.
+type extractive struct{}
 
-var _ Generator = Extractive{}
+var _ provider = extractive{}
 
 // NothingFound is the answer where no passage was found.
 const NothingFound = "I found nothing about this in the documents."
@@ -35,15 +34,11 @@ const (
 	minQuoteScore = 0.4
 )
 
-// Generate implements [Generator]. It emits one quote at a time. The only errors
+// complete implements [provider]. It emits one quote at a time. The only errors
 // are ctx's and emit's.
-func (e Extractive) Generate(ctx context.Context, request Request, emit func(string) error) (Completion, error) {
-	limit := e.maxWords
-	if n := request.MaxOutputTokens; n > 0 && n < limit {
-		limit = n
-	}
+func (extractive) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {
 	var text strings.Builder
-	for _, piece := range e.answer(request, limit) {
+	for _, piece := range pieces(choose(p.Question, p.Passages, p.maxTokens)) {
 		if err := ctx.Err(); err != nil {
 			return Completion{}, err
 		}
@@ -55,34 +50,32 @@ func (e Extractive) Generate(ctx context.Context, request Request, emit func(str
 			return Completion{}, err
 		}
 	}
-	return Completion{Text: text.String(), FinishReason: FinishStop, Model: "extractive"}, nil
+	return Completion{Text: text.String(), FinishReason: FinishStop, Model: "extractive", Upstream: "extractive"}, nil
 }
 
-// Identity implements [Generator].
-func (e Extractive) Identity() string {
-	return fmt.Sprintf("extractive/%d/%d", lexical.Version, e.maxWords)
-}
+func (extractive) identity() string { return fmt.Sprintf("extractive/%d", lexical.Version) }
 
-// answer returns the pieces of the answer in order.
-func (e Extractive) answer(request Request, limit int) []string {
-	quotes := choose(request.Question, request.Passages, limit)
+// pieces returns the answer, one piece for each quote: quotes of one passage
+// follow each other, and the last one carries its number.
+func pieces(quotes []quote) []string {
 	if len(quotes) == 0 {
 		return []string{NothingFound}
 	}
-	pieces := make([]string, len(quotes))
+	all := make([]string, len(quotes))
 	for i, q := range quotes {
-		if i > 0 {
-			pieces[i] = " "
+		switch {
+		case i == 0:
+		case quotes[i-1].passage == q.passage:
+			all[i] = " "
+		default:
+			all[i] = "\n\n"
 		}
-		if i > 0 && quotes[i-1].passage != q.passage {
-			pieces[i] = "\n\n"
-		}
-		pieces[i] += q.text
+		all[i] += q.text
 		if i == len(quotes)-1 || quotes[i+1].passage != q.passage {
-			pieces[i] += fmt.Sprintf(" [%d]", q.passage+1)
+			all[i] += fmt.Sprintf(" [%d]", q.passage+1)
 		}
 	}
-	return pieces
+	return all
 }
 
 // quote is a sentence of a passage.

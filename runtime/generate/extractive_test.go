@@ -52,15 +52,15 @@ query goes on without the cache. Answers still come, only slower.
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var emitted strings.Builder
-			e := Extractive{maxWords: 512}
-			got, err := e.Generate(t.Context(), Request{Question: tt.question, Passages: tt.passages, MaxOutputTokens: tt.maxWords}, func(piece string) error {
+			p := settings{maxTokens: 512}.prompt(Request{Question: tt.question, Passages: tt.passages, MaxOutputTokens: tt.maxWords})
+			got, err := extractive{}.complete(t.Context(), p, func(piece string) error {
 				emitted.WriteString(piece)
 				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Completion{Text: tt.want, FinishReason: FinishStop, Model: "extractive"}
+			want := Completion{Text: tt.want, FinishReason: FinishStop, Model: "extractive", Upstream: "extractive"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -72,15 +72,14 @@ query goes on without the cache. Answers still come, only slower.
 }
 
 func TestExtractiveStops(t *testing.T) {
-	request := Request{Question: "a", Passages: []retrieve.Passage{{Text: "A b. C d."}}}
+	p := prompt{Request: Request{Question: "a", Passages: []retrieve.Passage{{Text: "A b. C d."}}}, maxTokens: 9}
 	gone := errors.New("the caller is gone")
-	_, err := Extractive{maxWords: 9}.Generate(t.Context(), request, func(string) error { return gone })
-	if !errors.Is(err, gone) {
+	if _, err := (extractive{}).complete(t.Context(), p, func(string) error { return gone }); !errors.Is(err, gone) {
 		t.Errorf("got %v, want the error of emit", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Extractive{maxWords: 9}).Generate(ctx, request, nil); !errors.Is(err, context.Canceled) {
+	if _, err := (extractive{}).complete(ctx, p, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }

@@ -49,6 +49,8 @@ const (
 type Completion struct {
 	Text         string
 	FinishReason FinishReason
+	// Upstream that answered, as in metrics and /status: openai, anthropic, …
+	Upstream string
 	// Model that answered, as the provider names it.
 	Model string
 	Usage Usage

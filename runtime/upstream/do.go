@@ -29,7 +29,7 @@ func Do[T any](ctx context.Context, u *Upstream, call func(context.Context) (T, 
 	switch {
 	case called && err == nil: // even where ctx ended just now
 		return value, nil
-	case errors.Is(context.Cause(ctx), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled):
 		return zero, context.Canceled
 	case called:
 		return zero, err
@@ -45,12 +45,13 @@ func (u *Upstream) classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled) {
+		return context.Canceled
+	}
 	e := &Error{Upstream: u.name}
 	if known, ok := errors.AsType[*Error](err); ok {
 		*e = *known
 		e.Upstream = u.name
-	} else if errors.Is(err, context.Canceled) && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return context.Canceled
 	} else {
 		e.Kind, e.Err = kindOf(ctx, err), withoutURL(err)
 	}

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,7 +18,8 @@ import (
 func refused(response *http.Response) *Error {
 	head, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBytes))
 	e := &Error{Status: response.StatusCode, RetryAfter: retryAfter(response.Header, time.Now())}
-	if code := errorCode(response.Header, head); code != "" && err == nil {
+	amazon, _, _ := strings.Cut(response.Header.Get("X-Amzn-Errortype"), ":")
+	if code := cmp.Or(token(amazon), ErrorCode(head)); code != "" && err == nil {
 		e.Err = errors.New(code)
 	}
 	switch status := response.StatusCode; {
@@ -50,10 +52,10 @@ func hint(status int) error {
 	}
 }
 
-// errorCode finds the machine-readable name of an error: in AWS' header, in
-// {"error": {"code", "type"}} of OpenAI and Anthropic, or in {"error_type"} of
-// Text Embeddings Inference.
-func errorCode(header http.Header, body []byte) string {
+// ErrorCode finds the machine-readable name of an error in a body: in {"error":
+// {"code", "type"}} of OpenAI and Anthropic, or in {"error_type"} of Text
+// Embeddings Inference. It is empty where there is none.
+func ErrorCode(body []byte) string {
 	var answer struct {
 		Error     json.RawMessage `json:"error"`
 		ErrorType any             `json:"error_type"`
@@ -65,17 +67,18 @@ func errorCode(header http.Header, body []byte) string {
 	if json.Unmarshal(body, &answer) == nil {
 		_ = json.Unmarshal(answer.Error, &nested) // a string there has no code in it
 	}
-	amazon, _, _ := strings.Cut(header.Get("X-Amzn-Errortype"), ":")
-	for _, candidate := range []any{amazon, nested.Code, nested.Type, answer.ErrorType} {
-		if code, ok := candidate.(string); ok && errorCodePattern.MatchString(code) {
-			return code
-		}
+	return cmp.Or(token(nested.Code), token(nested.Type), token(answer.ErrorType))
+}
+
+// token returns the value if it is a name, and not a sentence or a key.
+func token(value any) string {
+	if name, ok := value.(string); ok && tokenPattern.MatchString(name) {
+		return name
 	}
 	return ""
 }
 
-// errorCodePattern keeps out whatever is a sentence or could be a key.
-var errorCodePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{1,47}$`)
+var tokenPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{1,47}$`)
 
 // maxRetryAfter is the longest wait that is believed.
 const maxRetryAfter = time.Hour

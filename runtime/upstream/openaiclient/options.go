@@ -1,0 +1,38 @@
+// Package openaiclient configures the official OpenAI client for generation and
+// embedding alike: any base URL, Azure included. It sends nothing itself.
+package openaiclient
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/openai/openai-go/v3/option"
+
+	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/upstream"
+)
+
+// Options returns the options of a service of the client. Its own retries are
+// off, for [upstream.Do] has them. The error names a key file that cannot be
+// read.
+func Options(cfg config.OpenAI) ([]option.RequestOption, error) {
+	secret := upstream.Secret{File: cfg.APIKeyFile, Header: "Authorization", Prefix: "Bearer "}
+	base := strings.TrimSuffix(cfg.BaseURL, "/")
+	var options []option.RequestOption
+	if cfg.AzureAPIVersion != "" {
+		// A deployment's path and the key's header, as in Azure OpenAI's REST API
+		// reference, data plane inference.
+		secret = upstream.Secret{File: cfg.APIKeyFile, Header: "Api-Key"}
+		base = strings.TrimSuffix(base, "/openai") + "/openai/deployments/" + url.PathEscape(cfg.Model)
+		options = append(options, option.WithQuery("api-version", cfg.AzureAPIVersion))
+	}
+	client, err := upstream.NewHTTPClient(secret)
+	if err != nil {
+		return nil, err
+	}
+	return append(options,
+		option.WithHTTPClient(client),
+		option.WithBaseURL(base+"/"),
+		option.WithMaxRetries(0),
+	), nil
+}
