@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -176,7 +177,7 @@ func (b *Builder) fingerprint(module Module) (string, error) {
 		fmt.Fprintf(sum, "%s %d\n", name, len(content))
 		sum.Write(content)
 	}
-	return fmt.Sprintf("%x", sum.Sum(nil)[:4]), nil
+	return hex.EncodeToString(sum.Sum(nil)[:4]), nil
 }
 
 func exists(path string) bool {

@@ -31,12 +31,12 @@ func Objects(ctx context.Context, k kubectl.Kubectl, w io.Writer) {
 	for _, section := range sections {
 		Section(w, section.title)
 		output, err := k.Get(ctx, section.args...)
-		print(w, output, err)
+		show(w, output, err)
 	}
 	const perLine = `{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{"\n"}{end}`
 	pods, err := k.Get(ctx, "get", "pods", "--all-namespaces", "--output=jsonpath="+perLine)
 	if err != nil {
-		print(w, pods, err)
+		show(w, pods, err)
 		return
 	}
 	for line := range strings.Lines(pods) {
@@ -44,11 +44,11 @@ func Objects(ctx context.Context, k kubectl.Kubectl, w io.Writer) {
 		logs := []string{"logs", "--namespace", namespace, name, "--all-containers", "--prefix", "--tail=200"}
 		Section(w, "log of "+namespace+"/"+name)
 		output, err := k.Get(ctx, logs...)
-		print(w, output, err)
+		show(w, output, err)
 		// Most pods have no container before this one.
 		if output, err := k.Get(ctx, append(logs, "--previous")...); err == nil {
 			Section(w, "log of "+namespace+"/"+name+" before it was started again")
-			print(w, output, nil)
+			show(w, output, nil)
 		}
 	}
 }
@@ -58,7 +58,7 @@ func Section(w io.Writer, title string) {
 	fmt.Fprintf(w, "\n======== %s\n", title)
 }
 
-func print(w io.Writer, output string, err error) {
+func show(w io.Writer, output string, err error) {
 	fmt.Fprint(w, output)
 	if err != nil {
 		fmt.Fprintf(w, "(%v)\n", err)

@@ -83,7 +83,7 @@ func apt(ctx context.Context, aptGet string, args []string) error {
 func absent(packages []Package) []string {
 	var missing []string
 	for _, p := range packages {
-		present := false
+		var present bool
 		if p.Program != "" {
 			present = slices.ContainsFunc(searchPath(), func(dir string) bool {
 				info, err := os.Stat(filepath.Join(dir, p.Program))

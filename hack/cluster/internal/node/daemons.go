@@ -4,6 +4,7 @@ package node
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"time"
@@ -189,5 +190,5 @@ func (d daemon) spec(path string) (string, error) {
 		}
 		fmt.Fprintf(sum, "%s %d\n%s\n", file, len(content), content)
 	}
-	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }

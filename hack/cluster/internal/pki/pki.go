@@ -48,13 +48,13 @@ func NewAuthority(commonName string) (*Pair, error) {
 	return sign(template, nil)
 }
 
-// Issue signs a certificate for client and server use.
-func (authority *Pair) Issue(request Request) (*Pair, error) {
+// Issue signs, as the authority, a certificate for client and server use.
+func (p *Pair) Issue(request Request) (*Pair, error) {
 	template, err := newTemplate(request)
 	if err != nil {
 		return nil, err
 	}
-	return sign(template, authority)
+	return sign(template, p)
 }
 
 // CertificatePEM is the certificate in PEM.

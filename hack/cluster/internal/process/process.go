@@ -6,6 +6,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -41,7 +42,8 @@ func Start(path string, args, env []string, log string) (*Child, error) {
 		return nil, err
 	}
 	defer output.Close()
-	cmd := exec.Command(path, args...)
+	// No context ends a daemon.
+	cmd := exec.CommandContext(context.Background(), path, args...)
 	cmd.Dir = "/"
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = output, output
