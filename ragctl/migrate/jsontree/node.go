@@ -194,3 +194,6 @@ func quote(s string) string {
 	inner := strings.ReplaceAll(string(quoted[1:len(quoted)-1]), `\"`, `"`)
 	return "'" + strings.ReplaceAll(inner, "'", `\'`) + "'"
 }
+
+// IsObject reports whether the value is there and an object.
+func (n *Node) IsObject() bool { return n != nil && n.Kind == Object }
