@@ -58,18 +58,8 @@ func (w *workload) cutOver() []ledger.Task {
 	if w.isDaemon() {
 		return tasks
 	}
+	tasks = append(tasks, w.moveTraffic()...)
 	tasks = append(tasks,
-		ledger.Task{
-			Step:  ledger.StepTraffic,
-			Title: "Move traffic to " + w.name + " in steps",
-			Detail: "Both run side by side. Forward with weights from the listener's rule to the old target group and to the new one that the Ingress made: 1 %, 10 %, 50 %, 100 %, and watch latency and errors at each. " +
-				"Do not bind pods to the target group of the ECS service: its controller would deregister the tasks.",
-			Command: `aws elbv2 modify-rule --rule-arn <RULE> --actions '[{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "<OLD>", "Weight": 99}, {"TargetGroupArn": "<NEW>", "Weight": 1}]}}]'`,
-		},
-		ledger.Task{
-			Step: ledger.StepDNS, Title: "Lower the TTL of the DNS records of " + w.name + " to 60 seconds, and move them once all traffic goes to the new target group",
-			Detail: "Lower it at least one old TTL before the move.",
-		},
 		ledger.Task{
 			Step: ledger.StepDrain, Title: "Scale the ECS service down, and keep it",
 			Detail:  "Its tasks finish what they are at. Keep the service at 0 and its roles, secrets and target group until the new one has seen a whole week.",
@@ -88,6 +78,28 @@ func (w *workload) cutOver() []ledger.Task {
 		})
 	}
 	return tasks
+}
+
+// moveTraffic is how callers get from the old service to the new one.
+func (w *workload) moveTraffic() []ledger.Task {
+	if len(w.targetGroupARNs()) == 0 && len(w.otherDocuments(kindListener))+len(w.otherDocuments(kindTargetGroup)) == 0 {
+		return []ledger.Task{{
+			Step: ledger.StepTraffic, Title: "Point the callers of " + w.name + " at its Service, some first and then all",
+			Detail: "The inputs name no load balancer. Inside the cluster it is " + w.name + "." + w.options.Namespace + ":" + itoa(w.servicePort()) + ".",
+		}}
+	}
+	return []ledger.Task{
+		{
+			Step: ledger.StepTraffic, Title: "Move traffic to " + w.name + " in steps",
+			Detail: "Both run side by side. Forward with weights from the listener's rule to the old target group and to the new one that the Ingress made: 1 %, 10 %, 50 %, 100 %, and watch latency and errors at each. " +
+				"Do not bind pods to the target group of the ECS service: its controller would deregister the tasks.",
+			Command: `aws elbv2 modify-rule --rule-arn <RULE> --actions '[{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "<OLD>", "Weight": 99}, {"TargetGroupArn": "<NEW>", "Weight": 1}]}}]'`,
+		},
+		{
+			Step: ledger.StepDNS, Title: "Lower the TTL of the DNS records of " + w.name + " to 60 seconds, and move them once all traffic goes to the new target group",
+			Detail: "Lower it at least one old TTL before the move.",
+		},
+	}
 }
 
 // mayNeedFiles reports whether the service ran with Fargate's own limit of open

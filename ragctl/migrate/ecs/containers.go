@@ -141,8 +141,15 @@ func (ctr *container) effective() []*setting {
 // chooseMain finds the container that answers: the one asked for, the one behind
 // the load balancer, the first app with a port, the first app, the first.
 func (w *workload) chooseMain() {
+	needed := map[*container]bool{} // by others, which therefore is not what they are there for
+	for _, ctr := range w.containers {
+		for _, other := range w.dependenciesOf(ctr) {
+			needed[other] = true
+		}
+	}
 	candidates := []func(*container) bool{
-		func(ctr *container) bool { return ctr.role == roleApp && len(ctr.node.Get("portMappings").Items()) > 0 },
+		func(ctr *container) bool { return ctr.role == roleApp && len(ctr.ports()) > 0 && !needed[ctr] },
+		func(ctr *container) bool { return ctr.role == roleApp && len(ctr.ports()) > 0 },
 		func(ctr *container) bool { return ctr.role == roleApp && ctr.isEssential() },
 		func(ctr *container) bool { return ctr.role == roleApp },
 		func(*container) bool { return true },

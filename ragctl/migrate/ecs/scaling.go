@@ -31,6 +31,7 @@ type scalingPlan struct {
 	upPolicies            []autoscalingv2.HPAScalingPolicy
 	downPolicies          []autoscalingv2.HPAScalingPolicy
 	windows               []scheduleWindow
+	floor                 int32 // outside the windows
 }
 
 func (p *scalingPlan) scales() bool { return p.max > p.min || len(p.windows) > 0 }
@@ -46,13 +47,20 @@ func (w *workload) planScaling() {
 		p.min = clampReplicas(count)
 		p.max = p.min
 	}
+	w.planSchedules()
 	for _, target := range w.otherDocuments(kindTarget) {
 		w.planTarget(target)
 	}
 	for _, policy := range w.otherDocuments(kindPolicy) {
 		w.planPolicy(policy)
 	}
-	w.planSchedules()
+	if len(p.windows) > 0 {
+		// What the described floor is depends on the hour; the schedule's own lowest
+		// is what holds outside its windows.
+		p.min = p.floor
+		p.max = max(p.max, p.min, p.windowMax())
+		p.emitFloor(w)
+	}
 	w.claimDesired(desired)
 }
 
@@ -86,6 +94,9 @@ func (w *workload) replicasField() string {
 func (w *workload) scalingField(ragService, autoscaler string) string {
 	if w.replaced {
 		return w.field("spec.scaling." + ragService)
+	}
+	if len(w.scaling.windows) > 0 {
+		return "ScaledObject/" + w.name + " " + autoscaler
 	}
 	return "HorizontalPodAutoscaler/" + w.name + " spec." + autoscaler
 }

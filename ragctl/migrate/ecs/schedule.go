@@ -74,8 +74,7 @@ func (w *workload) planSchedules() {
 		}
 	}
 	if len(w.scaling.windows) > 0 {
-		w.scaling.min = min(w.scaling.min, base)
-		w.scaling.emitFloor(w)
+		w.scaling.known, w.scaling.floor = true, base
 	}
 }
 

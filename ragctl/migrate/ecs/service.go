@@ -68,7 +68,11 @@ func (w *workload) claimServiceNames() {
 func (w *workload) convertDeploymentConfiguration(spec *appsv1.DeploymentSpec) {
 	configuration := w.serviceNode("deploymentConfiguration")
 	least, most := configuration.Get("minimumHealthyPercent"), configuration.Get("maximumPercent")
-	replicas := float64(w.scaling.min)
+	count := w.scaling.min
+	if desired, ok := w.serviceNode("desiredCount").Int(); ok && desired > 0 {
+		count = clampReplicas(desired)
+	}
+	replicas := float64(count)
 	minimum, okMin := least.Float()
 	maximum, okMax := most.Float()
 	if okMin || okMax {
@@ -78,8 +82,8 @@ func (w *workload) convertDeploymentConfiguration(spec *appsv1.DeploymentSpec) {
 		if !okMax {
 			maximum = 200
 		}
-		unavailable := max(0, w.scaling.min-int32(math.Ceil(replicas*clampPercent(minimum)/100)))
-		surge := max(0, int32(math.Floor(replicas*clampPercent(maximum)/100))-w.scaling.min)
+		unavailable := max(0, count-int32(math.Ceil(replicas*clampPercent(minimum)/100)))
+		surge := max(0, int32(math.Floor(replicas*clampPercent(maximum)/100))-count)
 		note := ""
 		if unavailable == 0 && surge == 0 {
 			surge = 1
