@@ -13,5 +13,6 @@ func newMigrateCommand(streams Streams) *cobra.Command {
 		Args:  wrongUsage(unknownSubcommand),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	migrate.AddCommand(newMigrateECSCommand(streams))
 	return migrate
 }
