@@ -24,6 +24,10 @@ func Open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, 
 func open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, upstreams *upstream.Registry) (Store, error) {
 	over := func(name string) remote { return remote{upstream: upstreams.New(name), timeout: cfg.Timeout} }
 	switch {
+	case cfg.Pinecone != nil:
+		return openPinecone(*cfg.Pinecone, over("pinecone"))
+	case cfg.Qdrant != nil:
+		return openQdrant(*cfg.Qdrant, over("qdrant"))
 	case cfg.PGVector != nil:
 		return openPGVector(*cfg.PGVector, over("pgvector"))
 	case cfg.Memory != nil:

@@ -76,6 +76,17 @@ func passages(matches []match, textField string, query Query) ([]Passage, error)
 	return found[:min(len(found), query.TopK)], nil
 }
 
+// unitVector is the question's vector as the collection needs it: of unit length
+// where vectors are compared by their inner product.
+func (q Query) unitVector(c collection) []float32 {
+	if c.metric != metricDot {
+		return q.Vector
+	}
+	unit := slices.Clone(q.Vector)
+	normalize(unit)
+	return unit
+}
+
 // fieldsOf are the fields of a record to write: its metadata and its text.
 func (r Record) fieldsOf(textField string) map[string]any {
 	fields := maps.Clone(r.Metadata)
