@@ -56,6 +56,7 @@ type Cache struct {
 	local    *localTier
 	conn     *redisconn.Conn
 	semantic *semanticTier
+	faq      *faqTier
 	writer   *writer
 	follower *follower
 	metrics  *metrics
@@ -65,11 +66,18 @@ type Cache struct {
 // Option changes what [New] makes.
 type Option func(*options)
 
-type options struct{ service string }
+type options struct {
+	service string
+	embed   EmbedFunc
+}
 
 // WithService names the service, such as namespace/name. Services that share a
 // Redis keep their invalidations and curated answers apart by it.
 func WithService(name string) Option { return func(o *options) { o.service = name } }
+
+// WithEmbed embeds the FAQ's questions, so that questions that mean the same find
+// their answers. It must give the same vectors as those of queries.
+func WithEmbed(f EmbedFunc) Option { return func(o *options) { o.embed = f } }
 
 // New opens the cache. The epoch names everything that answers depend on beside
 // the request: model, prompt, index and embedding; a change of it leaves all
@@ -104,6 +112,18 @@ func New(cfg config.Cache, epoch string, opts ...Option) (*Cache, error) {
 	if cfg.Local != nil {
 		c.local = newLocalTier(cfg.Local.MaxBytes)
 	}
+	if cfg.FAQ != nil {
+		var shared *faqOverlay
+		if c.conn != nil {
+			shared = &faqOverlay{conn: c.conn, key: keyPrefix + "faq:" + o.service}
+		}
+		faq, err := newFAQTier(c, cfg.FAQ.File, o.embed, shared)
+		if err != nil {
+			// Close without a deadline: nothing is queued yet.
+			return nil, errors.Join(fmt.Errorf("open the cache: %w", err), c.Close(context.Background()))
+		}
+		c.faq = faq
+	}
 	return c, nil
 }
 
@@ -112,6 +132,9 @@ func New(cfg config.Cache, epoch string, opts ...Option) (*Cache, error) {
 func (c *Cache) Close(ctx context.Context) error {
 	if c.local != nil {
 		c.local.close()
+	}
+	if c.faq != nil {
+		c.faq.close()
 	}
 	if c.semantic != nil {
 		c.semantic.close()

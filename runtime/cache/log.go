@@ -131,3 +131,9 @@ func (l *invalidationLog) distrust(m moment) {
 		l.last, l.floor = moment{}, moment{}
 	}
 }
+
+// distrustLocal forgets the entries of this process, and no others.
+func (l *invalidationLog) distrustLocal() {
+	l.version++
+	l.floorVersion = l.version
+}

@@ -11,6 +11,8 @@ type metrics struct {
 	redis    tierMetrics
 	semantic tierMetrics
 
+	faq, faqSemantic tierMetrics
+
 	guarded       prometheus.Counter
 	invalidations prometheus.Counter
 }
@@ -24,7 +26,7 @@ func newMetrics() *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rag_cache_requests_total",
-			Help: "Look-ups by cache tier (local, redis, semantic, faq) and result (hit, stale, miss, skipped, error).",
+			Help: "Look-ups by cache tier (local, redis, semantic, faq, faq_semantic) and result (hit, stale, miss, skipped, error).",
 		}, []string{"tier", "result"}),
 		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rag_cache_write_dropped_total",
@@ -40,6 +42,7 @@ func newMetrics() *metrics {
 		}),
 	}
 	m.local, m.redis, m.semantic = m.tier("local"), m.tier("redis"), m.tier("semantic")
+	m.faq, m.faqSemantic = m.tier("faq"), m.tier("faq_semantic")
 	return m
 }
 
@@ -57,6 +60,14 @@ func (t tierMetrics) count(h Hit) {
 		return
 	}
 	t.fresh.Inc()
+}
+
+func (t tierMetrics) found(ok bool) {
+	if ok {
+		t.fresh.Inc()
+		return
+	}
+	t.miss.Inc()
 }
 
 func (m *metrics) dropped(reason string, n int) {
