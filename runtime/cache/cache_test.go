@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/internal/testredis"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testredis.VerifyTestMain(m) }
 
 // testConfig is the configuration's defaults, with the tiers that are asked for.
 func testConfig(change func(*config.Cache)) config.Cache {
