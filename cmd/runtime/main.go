@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/reload"
 	"ragops.dev/ragservice/runtime/server"
 	"ragops.dev/ragservice/runtime/telemetry"
 )
@@ -45,18 +46,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *path == "" || flags.NArg() > 0 {
 		return fmt.Errorf("want --config FILE and nothing else, such as --config config/samples/runtime/local.yaml")
 	}
-	data, err := os.ReadFile(*path)
+	hash := ""
+	file, err := reload.Open(*path, func(data []byte) (*config.Config, error) {
+		if hash == "" { // of the content that the process was started with
+			hash = config.Hash(data)
+		}
+		return config.Parse(data)
+	})
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
-	cfg, err := config.Parse(data)
-	if err != nil {
-		return fmt.Errorf("configuration %s: %w", *path, err)
-	}
+	cfg := file.Get()
 	log, err := telemetry.NewLogger(stderr, cfg.Telemetry)
 	if err != nil {
 		return err
 	}
 	slog.SetDefault(log)
-	return server.Run(ctx, server.Options{Config: cfg, ConfigHash: config.Hash(data), Version: version, Log: log})
+	return server.Run(ctx, server.Options{Config: cfg, ConfigHash: hash, Current: file.Get, Version: version, Log: log})
 }

@@ -16,8 +16,9 @@ import (
 // are nobody's query, so no admission bounds them.
 const maxRevalidations = 32
 
-// Users looks up what is known about a user, as text; "" is nothing.
+// Users looks up what is known about a user.
 type Users interface {
+	// Lookup returns it as text; "" is nothing.
 	Lookup(ctx context.Context, userID string) (string, error)
 }
 

@@ -32,6 +32,9 @@ func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, erro
 	if err != nil {
 		return Result{}, failed(ctx, PartEmbedding, err)
 	}
+	if result, ok := s.fromMeaning(ctx, r, vector); ok {
+		return result, nil
+	}
 	passages, err := s.search(ctx, r, vector)
 	if err != nil {
 		return Result{}, failed(ctx, PartVectorStore, err)
@@ -67,6 +70,22 @@ func (s *Service) fromRedis(ctx context.Context, r *Request) (cache.Hit, bool) {
 	defer s.Metrics.StageEnded(telemetry.StageCache, time.Now())
 	hit, ok := s.Cache.Redis(ctx, r.key)
 	return hit, ok && r.accepts(hit)
+}
+
+// fromMeaning asks the tier that compares vectors.
+func (s *Service) fromMeaning(ctx context.Context, r *Request, vector []float32) (Result, bool) {
+	if s.Cache == nil || !r.Cache.reads() {
+		return Result{}, false
+	}
+	hit, ok := s.Cache.Semantic(ctx, r.key, vector, r.Cache.SemanticThreshold)
+	if !ok || !r.accepts(hit) {
+		return Result{}, false
+	}
+	body, err := r.Representation.Rebind(hit.Body, r.Question)
+	if err != nil {
+		return Result{}, false // a body of another version: as if it were not there
+	}
+	return s.fromCache(r, hit, body), true
 }
 
 // embed returns the vector of one text.

@@ -19,7 +19,17 @@ import (
 	"ragops.dev/ragservice/runtime/retrieve"
 	"ragops.dev/ragservice/runtime/telemetry"
 	"ragops.dev/ragservice/runtime/upstream"
+	"ragops.dev/ragservice/runtime/usercontext"
 )
+
+// closer is a Close that cannot fail.
+type closer func()
+
+// Close implements io.Closer.
+func (c closer) Close() error {
+	c()
+	return nil
+}
 
 // assembled is the service with all that has to be closed after it.
 type assembled struct {
@@ -67,14 +77,21 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		if err != nil {
 			return nil, err
 		}
-		if a.cache, err = cache.New(*cfg.Cache, epoch); err != nil {
+		if a.cache, err = cache.New(*cfg.Cache, epoch, cache.WithService(cfg.Service.Namespace+"/"+cfg.Service.Name)); err != nil {
 			return nil, err
 		}
 		registry.MustRegister(a.cache)
 	}
-	a.service = query.New(cfg, query.Parts{
-		Cache: a.cache, Embedder: a.embedder, Store: store, Generator: generator, Metrics: metrics,
-	})
+	parts := query.Parts{Cache: a.cache, Embedder: a.embedder, Store: store, Generator: generator, Metrics: metrics}
+	if cfg.UserContext != nil {
+		users, err := usercontext.Open(*cfg.UserContext, a.upstreamsOf(config.RoleUserContext, calls))
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, closer(users.Close))
+		parts.Users = users
+	}
+	a.service = query.New(cfg, parts)
 	var guard *access.Access
 	if cfg.Access != nil {
 		if guard, err = access.Open(*cfg.Access); err != nil {

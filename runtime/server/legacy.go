@@ -30,7 +30,8 @@ type cacheOptions struct {
 	// Mode is default, bypass (neither read nor write) or refresh (make the answer
 	// anew and keep it).
 	Mode query.CacheMode `json:"mode"`
-	// SemanticThreshold raises the configured one for this query.
+	// SemanticThreshold raises the configured one for this query. A lower one has
+	// no effect.
 	SemanticThreshold float64 `json:"semantic_threshold"`
 	// MaxAge in seconds of a cached answer; 0 takes any.
 	MaxAge int `json:"max_age"`

@@ -19,6 +19,10 @@ import (
 type Options struct {
 	// Config is complete and valid, as from [config.Parse].
 	Config *config.Config
+	// Current returns the configuration as its file has it now; nil where that
+	// cannot change. The cache's TTLs and thresholds follow it; all else needs a new
+	// process.
+	Current func() *config.Config
 	// ConfigHash is [config.Hash] of the file that Config was read from.
 	ConfigHash string
 	// Version of the program, for the log and /status.
@@ -64,10 +68,7 @@ func Run(ctx context.Context, o Options) error {
 		o.Listening(queryListener.Addr(), adminListener.Addr())
 	}
 
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	err = parts.serveUntil(ctx, failed, o.Current)
 	return errors.Join(err, drain(cfg, o.Log, a, queryServer, adminServer, parts, err == nil))
 }
 
@@ -85,6 +86,31 @@ func serve(s *http.Server, l net.Listener, failed chan<- error) {
 			failed <- err
 		}
 	}()
+}
+
+// tuneInterval is how often the configuration file is looked at.
+const tuneInterval = 5 * time.Second
+
+// serveUntil waits for the end, and has the cache follow its configuration
+// meanwhile.
+func (a *assembled) serveUntil(ctx context.Context, failed <-chan error, current func() *config.Config) error {
+	ticker := time.NewTicker(tuneInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-ticker.C:
+			if current == nil || a.cache == nil {
+				continue
+			}
+			if cfg := current(); cfg.Cache != nil {
+				a.cache.Tune(*cfg.Cache)
+			}
+		}
+	}
 }
 
 // drain ends the service without losing a query: unready first, so that the

@@ -26,8 +26,7 @@ type Server struct {
 	log       *slog.Logger
 	warnings  *rate.Limiter
 	limits    limits
-	model     string  // what OpenAI clients know the service's model as
-	semantic  float64 // the configured threshold; 0 without a semantic cache
+	model     string // what OpenAI clients know the service's model as
 	started   time.Time
 }
 
@@ -43,16 +42,12 @@ type limits struct {
 const maxTopK = 100
 
 func newServer(cfg *config.Config, service *query.Service, access *access.Access, metrics *telemetry.Metrics, log *slog.Logger) *Server {
-	s := &Server{
+	return &Server{
 		service: service, access: access, cache: service.Cache, metrics: metrics, log: log, warnings: newWarningLimit(),
 		model: modelName(cfg.Model.ModelProvider), started: time.Now(),
 		admission: newAdmission(cfg.Server, metrics),
 		limits:    limits{body: cfg.Server.MaxBodyBytes, question: cfg.Server.MaxQueryBytes, topK: maxTopK, query: cfg.Server.QueryTimeout},
 	}
-	if cfg.Cache != nil && cfg.Cache.Semantic != nil {
-		s.semantic = cfg.Cache.Semantic.Threshold
-	}
-	return s
 }
 
 // Handler serves the query port.
@@ -135,8 +130,8 @@ func (s *Server) checkOptions(req *query.Request, wishes *cacheOptions) error {
 	default:
 		return badRequest("cache.mode", fmt.Sprintf("The cache mode is %q and must be default, bypass or refresh.", wishes.Mode))
 	}
-	if t := wishes.SemanticThreshold; t != 0 && (t < s.semantic || t > 1) {
-		return badRequest("cache.semantic_threshold", fmt.Sprintf("The semantic threshold is %v and must be between %v, which is configured, and 1: a caller may raise it, never lower it.", t, s.semantic))
+	if t := wishes.SemanticThreshold; t < 0 || t > 1 {
+		return badRequest("cache.semantic_threshold", fmt.Sprintf("The semantic threshold is %v and must be between 0 and 1.", t))
 	}
 	if wishes.MaxAge < 0 {
 		return badRequest("cache.max_age", fmt.Sprintf("The maximum age is %d and must not be negative.", wishes.MaxAge))

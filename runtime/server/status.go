@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ragops.dev/ragservice/runtime/cache"
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/embed"
 	"ragops.dev/ragservice/runtime/upstream"
@@ -52,7 +53,20 @@ func (a *assembled) dependencies() []config.DependencyStatus {
 			all = append(all, dependency(u.role, h))
 		}
 	}
+	if a.cache != nil && a.cache.Conn() != nil {
+		all = append(all, redisDependency(a.cache))
+	}
 	return all
+}
+
+// redisDependency tells whether the cache uses Redis: the breaker opens when it
+// does not answer in time, and a probe closes it.
+func redisDependency(c *cache.Cache) config.DependencyStatus {
+	d := config.DependencyStatus{Name: "redis", Role: config.RoleCache, State: config.Reachable}
+	if !c.Available() {
+		d.State, d.Reason, d.BreakerOpen = config.Unreachable, "Unavailable", true
+	}
+	return d
 }
 
 // dependency tells the newest call's result.
