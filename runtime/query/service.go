@@ -32,6 +32,8 @@ type Parts struct {
 	// Users may be nil.
 	Users   Users
 	Metrics *telemetry.Metrics
+	// Tracer may be nil.
+	Tracer *telemetry.Tracer
 }
 
 // Service answers requests.
@@ -40,6 +42,8 @@ type Service struct {
 	topK         int
 	minScore     float64
 	systemPrompt string
+	provider     string // of the model, in the words of OpenTelemetry
+	model        string
 	timeout      time.Duration
 
 	flights       flights
@@ -50,7 +54,8 @@ type Service struct {
 func New(cfg *config.Config, parts Parts) *Service {
 	return &Service{
 		Parts: parts, topK: cfg.VectorStore.TopK, minScore: cfg.VectorStore.MinScore,
-		systemPrompt: cfg.Model.SystemPrompt, timeout: cfg.Server.QueryTimeout,
+		systemPrompt: cfg.Model.SystemPrompt,
+		provider:     providerName(cfg.Model.ModelProvider), model: ModelName(cfg.Model.ModelProvider), timeout: cfg.Server.QueryTimeout,
 		revalidations: make(chan struct{}, maxRevalidations),
 	}
 }
@@ -88,4 +93,32 @@ func (s *Service) Prepare(r *Request) error {
 		Legacy: r.Legacy && encoded == "" && r.Tenant == "" && r.User == "",
 	})
 	return nil
+}
+
+// ModelName is how the configured model is called.
+func ModelName(m config.ModelProvider) string {
+	switch {
+	case m.OpenAI != nil:
+		return m.OpenAI.Model
+	case m.Anthropic != nil:
+		return m.Anthropic.Model
+	case m.Bedrock != nil:
+		return m.Bedrock.Model
+	}
+	return "extractive"
+}
+
+// providerName is the well-known value of gen_ai.provider.name.
+func providerName(m config.ModelProvider) string {
+	switch {
+	case m.OpenAI != nil && m.OpenAI.AzureAPIVersion != "":
+		return "azure.ai.openai"
+	case m.OpenAI != nil:
+		return "openai"
+	case m.Anthropic != nil:
+		return "anthropic"
+	case m.Bedrock != nil:
+		return "aws.bedrock"
+	}
+	return "extractive"
 }

@@ -67,7 +67,8 @@ func (s *Service) fromRedis(ctx context.Context, r *Request) (cache.Hit, bool) {
 	if s.Cache == nil || !r.Cache.reads() {
 		return cache.Hit{}, false
 	}
-	defer s.Metrics.StageEnded(telemetry.StageCache, time.Now())
+	ctx, end := s.stage(ctx, telemetry.StageCache)
+	defer end(nil)
 	hit, ok := s.Cache.Redis(ctx, r.key)
 	return hit, ok && r.accepts(hit)
 }
@@ -90,8 +91,9 @@ func (s *Service) fromMeaning(ctx context.Context, r *Request, vector []float32)
 
 // embed returns the vector of one text.
 func (s *Service) embed(ctx context.Context, text string) ([]float32, error) {
-	defer s.Metrics.StageEnded(telemetry.StageEmbed, time.Now())
+	ctx, end := s.stage(ctx, telemetry.StageEmbed)
 	vectors, err := s.Embedder.Embed(ctx, []string{text})
+	end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +104,10 @@ func (s *Service) embed(ctx context.Context, text string) ([]float32, error) {
 }
 
 func (s *Service) search(ctx context.Context, r *Request, vector []float32) ([]retrieve.Passage, error) {
-	defer s.Metrics.StageEnded(telemetry.StageRetrieve, time.Now())
-	return s.Store.Search(ctx, retrieve.Query{Vector: vector, TopK: r.TopK, MinScore: s.minScore, Filter: r.Filter})
+	ctx, end := s.stage(ctx, telemetry.StageRetrieve)
+	passages, err := s.Store.Search(ctx, retrieve.Query{Vector: vector, TopK: r.TopK, MinScore: s.minScore, Filter: r.Filter})
+	end(err)
+	return passages, err
 }
 
 // Retrieve finds passages for a question, without an answer. An error is an
@@ -134,8 +138,9 @@ func (s *Service) lookUpUser(ctx context.Context, r *Request) pending[known] {
 		return nil
 	}
 	return start(func() (known, error) {
-		defer s.Metrics.StageEnded(telemetry.StageUserContext, time.Now())
+		ctx, end := s.stage(ctx, telemetry.StageUserContext)
 		text, err := s.Users.Lookup(ctx, r.User)
+		end(err)
 		switch {
 		case err != nil:
 			return known{}, err
@@ -163,6 +168,7 @@ func (s *Service) userContext(user pending[known]) known {
 func (s *Service) generate(ctx context.Context, r *Request, passages []retrieve.Passage, user pending[known], f *flight) (*Answer, error) {
 	known := s.userContext(user)
 	defer s.Metrics.StageEnded(telemetry.StageGenerate, time.Now())
+	ctx, span := s.Tracer.Generation(ctx, s.provider, s.model)
 	var emit func(string) error
 	if f.streams {
 		emit = f.emit
@@ -172,8 +178,11 @@ func (s *Service) generate(ctx context.Context, r *Request, passages []retrieve.
 		SystemPrompt: s.prompt(r), MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature,
 	}, emit)
 	if err != nil {
+		span.End(errorKind(err))
 		return nil, err
 	}
+	span.Answered(completion.Model, string(completion.FinishReason), completion.Usage.InputTokens, completion.Usage.OutputTokens)
+	span.End("")
 	s.Metrics.Tokens(completion.Usage.InputTokens, completion.Usage.OutputTokens)
 	return &Answer{
 		Question: r.Question, Text: completion.Text, Passages: passages, Model: completion.Model,

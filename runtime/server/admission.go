@@ -64,10 +64,9 @@ func (a *admission) enter(ctx context.Context) (adaptivelimiter.Permit, error) {
 	return nil, err
 }
 
-// leave gives the place back. Only an answer that the model made says how long
-// work takes.
-func (a *admission) leave(permit adaptivelimiter.Permit, outcome telemetry.Outcome) {
-	if outcome == telemetry.OutcomeMiss {
+// leave gives the place back. Only whole work says how long work takes.
+func (a *admission) leave(permit adaptivelimiter.Permit, whole bool) {
+	if whole {
 		permit.Record()
 		return
 	}

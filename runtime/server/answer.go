@@ -43,35 +43,46 @@ func (s *Server) counted(h func(http.ResponseWriter, *http.Request) (telemetry.O
 // answer answers a question from memory or else, once admitted, from the
 // pipeline. Where out is nil the answer is sent whole.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *query.Request, out stream) (telemetry.Outcome, error) {
+	start := time.Now()
 	if err := s.service.Prepare(req); err != nil {
 		return "", err
 	}
 	if result, ok := s.service.Cached(req); ok {
+		// A hit is a span only where it is part of a trace.
+		if tracer := s.service.Tracer; tracer != nil && r.Header["Traceparent"] != nil {
+			_, span := tracer.Request(r.Context(), r.Header, w.Header(), r.URL.Path, w.Header().Get(requestIDHeader), start)
+			span.Cache(string(result.Tier))
+			defer span.End("")
+		}
 		return outcomeOf(result), send(w, result, out)
 	}
 	ctx, cancel := s.withTimeout(r.Context())
 	defer cancel()
-	permit, err := s.admission.enter(ctx)
+	ctx, span := s.service.Tracer.Request(ctx, r.Header, w.Header(), r.URL.Path, w.Header().Get(requestIDHeader), start)
+	result, err := s.admitted(r.WithContext(ctx), req, out)
 	if err != nil {
+		span.End(asStatusError(err).code)
 		return "", err
 	}
-	outcome := telemetry.OutcomeFailed
-	defer func() { s.admission.leave(permit, outcome) }()
-
-	var result query.Result
-	if out == nil {
-		result, err = s.service.Answer(ctx, req, nil)
-	} else {
-		result, err = s.streamed(r.WithContext(ctx), req, out)
-	}
-	if err != nil {
-		return "", err
-	}
-	outcome = outcomeOf(result)
+	span.Cache(string(result.Tier))
+	defer span.End("")
 	if out != nil && result.Body == nil {
-		return outcome, nil
+		return outcomeOf(result), nil
 	}
-	return outcome, send(w, result, out)
+	return outcomeOf(result), send(w, result, out)
+}
+
+// admitted answers a question from the pipeline, once there is a place.
+func (s *Server) admitted(r *http.Request, req *query.Request, out stream) (result query.Result, err error) {
+	permit, err := s.admission.enter(r.Context())
+	if err != nil {
+		return query.Result{}, err
+	}
+	defer func() { s.admission.leave(permit, err == nil && result.Tier == cache.TierMiss) }()
+	if out == nil {
+		return s.service.Answer(r.Context(), req, nil)
+	}
+	return s.streamed(r, req, out)
 }
 
 // streamed hands the pieces of the answer to out as the model makes them. The

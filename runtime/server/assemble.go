@@ -38,6 +38,7 @@ type assembled struct {
 	embedder  *measured
 	upstreams []roleUpstreams
 	cache     *cache.Cache // nil without a cache
+	tracer    *telemetry.Tracer
 	closers   []io.Closer
 }
 
@@ -57,6 +58,9 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		}
 	}()
 	cfg := o.Config
+	if a.tracer, err = telemetry.NewTracer(ctx, cfg, o.Version); err != nil {
+		return nil, err
+	}
 	calls := telemetry.NewUpstreams(registry)
 	embedder, err := embed.New(cfg.Embedding, a.upstreamsOf(config.RoleEmbedding, calls))
 	if err != nil {
@@ -82,7 +86,7 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		}
 		registry.MustRegister(a.cache)
 	}
-	parts := query.Parts{Cache: a.cache, Embedder: a.embedder, Store: store, Generator: generator, Metrics: metrics}
+	parts := query.Parts{Cache: a.cache, Embedder: a.embedder, Store: store, Generator: generator, Metrics: metrics, Tracer: a.tracer}
 	if cfg.UserContext != nil {
 		users, err := usercontext.Open(*cfg.UserContext, a.upstreamsOf(config.RoleUserContext, calls))
 		if err != nil {
@@ -140,5 +144,6 @@ func (a *assembled) close(ctx context.Context) error {
 	for _, c := range a.closers {
 		errs = append(errs, c.Close())
 	}
+	a.tracer.Close(ctx)
 	return errors.Join(errs...)
 }

@@ -3,8 +3,6 @@ package server
 import (
 	"fmt"
 	"net/http"
-
-	"ragops.dev/ragservice/runtime/config"
 )
 
 // modelList is OpenAI's list of models.
@@ -40,17 +38,4 @@ func (s *Server) modelByID(w http.ResponseWriter, r *http.Request) error {
 		return &statusError{status: http.StatusNotFound, code: "model_not_found", param: "model", message: fmt.Sprintf("There is no model %q; the only one is %q.", id, s.model)}
 	}
 	return respond(w, http.StatusOK, s.modelObject())
-}
-
-// modelName is how the configured model is called in answers.
-func modelName(m config.ModelProvider) string {
-	switch {
-	case m.OpenAI != nil:
-		return m.OpenAI.Model
-	case m.Anthropic != nil:
-		return m.Anthropic.Model
-	case m.Bedrock != nil:
-		return m.Bedrock.Model
-	}
-	return "extractive"
 }

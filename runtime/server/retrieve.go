@@ -5,7 +5,6 @@ import (
 
 	"ragops.dev/ragservice/runtime/query"
 	"ragops.dev/ragservice/runtime/retrieve"
-	"ragops.dev/ragservice/runtime/telemetry"
 )
 
 // retrieveRequest is the body of POST /v1/retrieve.
@@ -47,7 +46,7 @@ func (s *Server) retrieve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer s.admission.leave(permit, telemetry.OutcomeHit)
+	defer s.admission.leave(permit, false)
 	passages, err := s.service.Retrieve(ctx, req)
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ const maxTopK = 100
 func newServer(cfg *config.Config, service *query.Service, access *access.Access, metrics *telemetry.Metrics, log *slog.Logger) *Server {
 	return &Server{
 		service: service, access: access, cache: service.Cache, metrics: metrics, log: log, warnings: newWarningLimit(),
-		model: modelName(cfg.Model.ModelProvider), started: time.Now(),
+		model: query.ModelName(cfg.Model.ModelProvider), started: time.Now(),
 		admission: newAdmission(cfg.Server, metrics),
 		limits:    limits{body: cfg.Server.MaxBodyBytes, question: cfg.Server.MaxQueryBytes, topK: maxTopK, query: cfg.Server.QueryTimeout},
 	}
