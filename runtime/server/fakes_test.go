@@ -135,3 +135,11 @@ func (r *running) chat(t testing.TB, body string, header ...string) response {
 	t.Helper()
 	return r.do(t, http.MethodPost, r.url+"/v1/chat/completions", body, header...)
 }
+
+// listenAlso serves a handler on an address of its own.
+func listenAlso(t testing.TB, h http.Handler) string {
+	t.Helper()
+	ts := httptest.NewServer(h)
+	t.Cleanup(ts.Close)
+	return ts.URL
+}

@@ -57,6 +57,7 @@ func (s *Server) routes() []route {
 	return append([]route{
 		{http.MethodPost, "/query", plainErrors, s.counted(s.query)},
 		{http.MethodGet, "/health", plainErrors, s.health},
+		{http.MethodGet, "/openapi.yaml", plainErrors, s.openAPI},
 		{http.MethodPost, "/v1/chat/completions", openAIErrors, s.counted(s.chat)},
 		{http.MethodPost, "/v1/retrieve", openAIErrors, s.retrieve},
 		{http.MethodGet, "/v1/models", openAIErrors, s.models},
