@@ -60,7 +60,7 @@ func TestMigrateECS(t *testing.T) {
 		{name: "wrong environment file", args: []string{"-f", task, "--env-file", "x"}, want: ExitUsage, wantErr: "must be ARN=PATH"},
 		{name: "missing file", args: []string{"-f", filepath.Join(dir, "nope.json")}, want: ExitFailed, wantErr: "no such file"},
 		{name: "empty folder", args: []string{"-f", empty}, want: ExitFailed, wantErr: "no .json files in this folder"},
-		{name: "not JSON", args: []string{"-f", broken}, want: ExitFailed, wantErr: "broken.json:2:11: not valid JSON: found '{'"},
+		{name: "not JSON", args: []string{"-f", broken}, want: ExitFailed, wantErr: "broken.json:2:10: not valid JSON: found the placeholder {{…"},
 		{name: "CloudFormation", args: []string{"-f", template}, want: ExitFailed, wantErr: "template.json:1:1: this is a CloudFormation template"},
 		{name: "Compose", args: []string{"-f", compose}, want: ExitFailed, wantErr: "this is a Compose file"},
 		{name: "twice", args: []string{"-f", task, "-f", task}, want: ExitFailed, wantErr: "given twice"},

@@ -32,7 +32,7 @@ func (w *workload) convertDashboard(doc *document) {
 	roots, err := jsontree.Parse(doc.source, []byte(body.Text()))
 	if err != nil || len(roots) != 1 || !roots[0].IsObject() {
 		w.person(body, ledger.StepObserve, "Not JSON inside: give what get-dashboard prints, or the body as a file of its own.")
-		w.approximated(name, "", "")
+		w.approximated(name, "", "No dashboard was made of it.")
 		return
 	}
 	root := roots[0]

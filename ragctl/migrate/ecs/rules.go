@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ type rule struct {
 	// static rules need no code: what no code claimed is put in the first bucket.
 	// Only what is not carried over can be static.
 	static bool
+
+	lower string // path in lower case, as matching has it
 }
 
 // mapsTo is a field with an exact counterpart.
@@ -68,7 +71,7 @@ func readOnly(paths ...string) []rule {
 }
 
 // rulesOf holds the rules of each kind.
-var rulesOf = map[kind][]rule{
+var rulesOf = ready(map[kind][]rule{
 	kindResponse:      responseRules,
 	kindTask:          slices.Concat(taskRules, containerRules),
 	kindService:       serviceRules,
@@ -86,6 +89,17 @@ var rulesOf = map[kind][]rule{
 	kindAlarm:         alarmRules,
 	kindDashboard:     dashboardRules,
 	kindWidgets:       widgetRules,
+})
+
+// ready fills in what matching needs of every rule.
+func ready(rules map[kind][]rule) map[kind][]rule {
+	for k := range rules {
+		rules[k] = slices.Clone(rules[k]) // some share their members
+		for i := range rules[k] {
+			rules[k][i].lower = strings.ToLower(rules[k][i].path)
+		}
+	}
+	return rules
 }
 
 // prefixed returns the rules with each path below prefix.
@@ -154,7 +168,7 @@ func (c *converter) ruleFor(leaf *jsontree.Node) *rule {
 // the case, as the aws command line does; an array or object that is empty or null
 // matches the rule of what it would hold.
 func (r *rule) matches(path string) bool {
-	want := strings.ToLower(r.path)
+	want := r.lower
 	if want == path {
 		return true
 	}
@@ -181,8 +195,7 @@ func (r *rule) closerThan(other rule) bool {
 // holds reports whether the field at path, being empty, could hold the rule's
 // field.
 func (r *rule) holds(path string) bool {
-	want := strings.ToLower(r.path)
-	return strings.HasPrefix(want, path+".") || strings.HasPrefix(want, path+"[]")
+	return strings.HasPrefix(r.lower, path+".") || strings.HasPrefix(r.lower, path+"[]")
 }
 
 // applyStaticRule claims a leaf that no code has claimed: by its rule if that needs
@@ -235,8 +248,11 @@ func (c *converter) person(node *jsontree.Node, step ledger.Step, note string) {
 
 // ignore claims what is left: unlike the others it passes over what is claimed.
 func (c *converter) ignore(node *jsontree.Node, note string) {
-	if node.IsLeaf() && c.book.Claimed(node) {
-		return
+	if node.IsLeaf() {
+		r := c.ruleFor(node)
+		if c.book.Claimed(node) || r != nil && r.static && !slices.Contains(r.buckets, ledger.Ignored) {
+			return
+		}
 	}
 	c.claim(node, ledger.Ignored, "", note, "")
 }
@@ -271,7 +287,7 @@ func (c *converter) claimLeaf(leaf *jsontree.Node, bucket ledger.Bucket, target,
 	case !slices.Contains(r.buckets, bucket):
 		c.misuse = append(c.misuse, fmt.Sprintf("%s: claimed as %s, but its rule %s allows only %v", leaf.Path(), bucket, r.path, r.buckets))
 	case bucket != ledger.Ignored && bucket != ledger.Person && holdsPlaceholder(leaf):
-		bucket, step = ledger.Person, r.step
+		bucket, step = ledger.Person, cmp.Or(r.step, ledger.StepPrepare)
 		note = strings.TrimSpace("Holds a placeholder, which is kept: fill it in. " + note)
 	}
 	if note == "" {

@@ -118,6 +118,10 @@ func (p *parser) object(parent *Node, depth int) (*Node, error) {
 }
 
 func (p *parser) member(object *Node, depth int, seen map[string]*Node) (*Node, error) {
+	if p.peek() == '{' && p.at > 0 && p.data[p.at-1] == '{' {
+		return nil, &SyntaxError{File: p.file, Line: object.Line, Column: object.Column, Found: "the placeholder {{…",
+			Expected: "a value (an object, array, string, number, true, false or null)", Hint: placeholderHint}
+	}
 	if p.peek() != '"' {
 		hint := ""
 		switch {

@@ -18,7 +18,7 @@ func TestParseErrors(t *testing.T) {
 		want string
 	}{
 		{name: "nothing", in: " \n", want: "f:2:1: not valid JSON: found the end of the file, expected a value (an object, array, string, number, true, false or null)"},
-		{name: "bare placeholder", in: "{\n  \"command\": [\n    {{command}}\n  ]}", want: "f:3:6: not valid JSON: found '{', expected a member's name in double quotes"},
+		{name: "bare placeholder", in: "{\n  \"command\": [\n    {{command}}\n  ]}", want: "f:3:5: not valid JSON: found the placeholder {{…, expected a value (an object, array, string, number, true, false or null) (put the placeholder in quotes, or render the template first)"},
 		{name: "shell placeholder", in: `{"cpu": ${CPU}}`, want: "f:1:9: not valid JSON: found the placeholder ${…, expected a value (an object, array, string, number, true, false or null) (put the placeholder in quotes, or render the template first)"},
 		{name: "Python", in: `{"essential": True}`, want: "f:1:15: not valid JSON: found True, expected a value (an object, array, string, number, true, false or null) (JSON writes true; this looks like Python)"},
 		{name: "trailing comma in an object", in: `{"a": 1,}`, want: "f:1:9: not valid JSON: found '}', expected a member's name in double quotes (take out the comma before it)"},

@@ -37,6 +37,8 @@ func (p *parser) failHere(expected, hint string) error {
 	return p.fail(found, expected, hint)
 }
 
+const placeholderHint = "put the placeholder in quotes, or render the template first"
+
 // wordHints explains words that other languages have where JSON has its own.
 var wordHints = map[string]string{
 	"True":      "JSON writes true; this looks like Python",
@@ -56,9 +58,9 @@ func (p *parser) found() (token, hint string) {
 		return "the end of the file", ""
 	}
 	rest := p.data[p.at:]
-	for _, placeholder := range []string{"{{", "${", "<"} {
+	for _, placeholder := range []string{"${", "<"} {
 		if bytes.HasPrefix(rest, []byte(placeholder)) {
-			return "the placeholder " + placeholder + "…", "put the placeholder in quotes, or render the template first"
+			return "the placeholder " + placeholder + "…", placeholderHint
 		}
 	}
 	switch {

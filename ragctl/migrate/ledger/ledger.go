@@ -47,7 +47,8 @@ type Entry struct {
 	Note   string `json:"note"`
 	Step   Step   `json:"step,omitempty"`
 
-	Line int `json:"-"`
+	Line   int  `json:"-"`
+	Nested bool `json:"-"` // of a document that stands as a string in another
 }
 
 // Ledger holds the documents and what was claimed of them.
@@ -159,7 +160,9 @@ func (l *Ledger) Entries() []Entry {
 		for leaf := range doc.root.Leaves() {
 			entries = append(entries, l.entry(doc.source, leaf.Path(), leaf))
 			for inner := range l.nested[leaf].Leaves() {
-				entries = append(entries, l.entry(doc.source, leaf.Path()+"|"+inner.Path(), inner))
+				entry := l.entry(doc.source, leaf.Path()+"|"+inner.Path(), inner)
+				entry.Nested, entry.Line = true, leaf.Line
+				entries = append(entries, entry)
 			}
 		}
 	}

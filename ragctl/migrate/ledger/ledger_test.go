@@ -37,8 +37,8 @@ func TestEntries(t *testing.T) {
 		{Source: "task.json", Path: "$.tags[0].key", Bucket: Ignored, Line: 1},
 		{Source: "task.json", Path: "$.tags[0].value", Bucket: Person, Step: StepPrepare, Line: 1},
 		{Source: "task.json", Path: "$.body", Bucket: Approximated, Line: 1},
-		{Source: "task.json", Path: "$.body|$.widgets[0]", Bucket: Mapped, Line: 1},
-		{Source: "task.json", Path: "$.body|$.widgets[1]", Bucket: Unknown, Note: unknown, Line: 1},
+		{Source: "task.json", Path: "$.body|$.widgets[0]", Bucket: Mapped, Line: 1, Nested: true},
+		{Source: "task.json", Path: "$.body|$.widgets[1]", Bucket: Unknown, Note: unknown, Line: 1, Nested: true},
 		{Source: "task.json", Path: "$.new", Bucket: Unknown, Note: unknown, Line: 1},
 	}
 	if diff := cmp.Diff(want, l.Entries()); diff != "" {
