@@ -39,7 +39,7 @@ build: ## Build the operator, the query runtime and ragctl as static binaries.
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and apply configurations.
 	$(CONTROLLER_GEN) object crd:maxDescLen=1000 applyconfiguration paths=./api/... output:crd:dir=config/crd
-	$(CONTROLLER_GEN) rbac:roleName=ragservice-operator paths=./controllers/... output:rbac:dir=config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=ragservice-operator paths=./controllers/ragservice/... output:rbac:dir=config/rbac
 
 ##@ Check
 

@@ -44,6 +44,14 @@ type Options struct {
 	MetricsAddress string
 	// ProbeAddress serves /healthz and /readyz; "0" serves none.
 	ProbeAddress string
+	// MetricsAPIPort serves the custom metrics API; 0 does not.
+	MetricsAPIPort int
+	// MetricsAPIService is the Service in Namespace by which the API server reaches
+	// that port.
+	MetricsAPIService string
+	// Kubeconfig is the file that the operator's own configuration is from; empty
+	// inside a cluster.
+	Kubeconfig string
 	// LeaderElection lets one of several replicas work.
 	LeaderElection bool
 
@@ -65,6 +73,9 @@ func (o Options) Validate() error {
 	}
 	if o.LeaderElection && o.Namespace == "" {
 		errs = append(errs, errors.New("--namespace must be set for leader election: the namespace the operator runs in"))
+	}
+	if o.MetricsAPIPort != 0 && (o.Namespace == "" || o.MetricsAPIService == "") {
+		errs = append(errs, errors.New("--namespace and --metrics-api-service must be set with --metrics-api-port: the Service that leads to it"))
 	}
 	return errors.Join(errs...)
 }

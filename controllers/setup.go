@@ -19,6 +19,8 @@ import (
 	"ragops.dev/ragservice/controllers/internal/discover"
 	"ragops.dev/ragservice/controllers/internal/observe"
 	"ragops.dev/ragservice/controllers/internal/references"
+	"ragops.dev/ragservice/controllers/metricsapi"
+	"ragops.dev/ragservice/controllers/podstatus"
 	"ragops.dev/ragservice/controllers/ragservice"
 )
 
@@ -27,7 +29,21 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := setupRAGService(ctx, mgr, o); err != nil {
 		return fmt.Errorf("set up the controller of RAGServices: %w", err)
 	}
+	if o.MetricsAPIPort != 0 {
+		if err := setupMetricsAPI(mgr, o); err != nil {
+			return fmt.Errorf("set up the custom metrics API: %w", err)
+		}
+	}
 	return nil
+}
+
+func setupMetricsAPI(mgr manager.Manager, o Options) error {
+	return metricsapi.Setup(mgr, podstatus.New(nil, clock.RealClock{}), metricsapi.Options{
+		Port:       o.MetricsAPIPort,
+		Namespace:  o.Namespace,
+		Service:    o.MetricsAPIService,
+		Kubeconfig: o.Kubeconfig,
+	})
 }
 
 func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error {

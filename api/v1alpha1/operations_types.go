@@ -52,6 +52,20 @@ type ScalingTargets struct {
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	MemoryPercent *int32 `json:"memoryPercent,omitempty"`
+
+	// queriesPerSecond of one replica. It needs the custom metrics API, which the
+	// operator serves where its metrics-api component is installed.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	QueriesPerSecond *int32 `json:"queriesPerSecond,omitempty"`
+
+	// queriesInFlight of one replica: the figure that follows a slow model, which
+	// CPU does not. It needs the custom metrics API, like queriesPerSecond.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	QueriesInFlight *int32 `json:"queriesInFlight,omitempty"`
 }
 
 // Objectives are what the service is measured against.

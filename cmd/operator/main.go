@@ -62,6 +62,8 @@ func parse(args []string) (controllers.Options, slog.Level, error) {
 	f.DurationVar(&o.DiscoveryInterval, "discovery-interval", 30*time.Second, "how often to look whether optional kinds, such as ServiceMonitor, are installed")
 	f.StringVar(&o.MetricsAddress, "metrics-address", ":8443", "address of the metrics over HTTPS; 0 for none")
 	f.StringVar(&o.ProbeAddress, "probe-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	f.IntVar(&o.MetricsAPIPort, "metrics-api-port", 0, "port of the custom metrics API, by which HorizontalPodAutoscalers scale on queries; 0 for none")
+	f.StringVar(&o.MetricsAPIService, "metrics-api-service", "ragservice-operator-metrics-api", "Service in the operator's namespace that leads to the port of the custom metrics API")
 	f.BoolVar(&o.LeaderElection, "leader-election", false, "let one of several replicas work")
 	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	if err := f.Parse(args); err != nil {
@@ -70,6 +72,7 @@ func parse(args []string) (controllers.Options, slog.Level, error) {
 	if f.NArg() > 0 {
 		return o, level, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
+	o.Kubeconfig = f.Lookup(config.KubeconfigFlagName).Value.String()
 	return o, level, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,8 +25,9 @@ const (
 	// SecretName is the Secret of the serving certificate, in the operator's
 	// namespace.
 	SecretName = "ragservice-metrics-api"
-	// APIServiceName registers the API with the cluster. There is one per cluster.
-	APIServiceName = "v1beta2.custom.metrics.k8s.io"
+	// apiGroup is registered with the cluster once a version. A cluster has one
+	// owner of it.
+	apiGroup = "custom.metrics.k8s.io"
 
 	fieldOwner   = client.FieldOwner("ragservice-operator")
 	managedBy    = "app.kubernetes.io/managed-by"
@@ -39,6 +41,10 @@ const (
 
 // keyAuthorities is the Secret's key of the authorities to trust.
 const keyAuthorities = "ca.crt"
+
+// apiVersions are the versions that HorizontalPodAutoscalers of different ages
+// ask for, the preferred one first.
+var apiVersions = []string{"v1beta2", "v1beta1"}
 
 var apiServiceKind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
 
@@ -136,26 +142,40 @@ func (k *keeper) ensureSecret(ctx context.Context) (pair, error) {
 }
 
 // ensureRegistration points the cluster at this service, unless another one has
-// the API: then it says so and leaves it.
+// the API in any version: then it says so and leaves all of it.
 func (k *keeper) ensureRegistration(ctx context.Context, authorities []byte) error {
-	found := &unstructured.Unstructured{}
-	found.SetGroupVersionKind(apiServiceKind)
-	err := k.reader.Get(ctx, client.ObjectKey{Name: APIServiceName}, found)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	if err == nil {
-		if owner := k.foreignOwner(found); owner != "" {
-			k.reportRival(ctx, found, owner)
+	var missing []string
+	for _, version := range apiVersions {
+		found := &unstructured.Unstructured{}
+		found.SetGroupVersionKind(apiServiceKind)
+		err := k.reader.Get(ctx, client.ObjectKey{Name: version + "." + apiGroup}, found)
+		switch {
+		case apierrors.IsNotFound(err):
+			missing = append(missing, version)
+		case err != nil:
+			return err
+		case k.foreignOwner(found) != "":
+			k.reportRival(ctx, found, k.foreignOwner(found))
 			return nil
-		}
-		bundle, _, _ := unstructured.NestedString(found.Object, "spec", "caBundle")
-		if decoded, err := base64.StdEncoding.DecodeString(bundle); err == nil && bytes.Equal(decoded, authorities) {
-			return nil
+		case !trusts(found, authorities):
+			missing = append(missing, version)
 		}
 	}
 	k.rival = ""
-	return k.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(k.registration(authorities)), fieldOwner, client.ForceOwnership)
+	for _, version := range missing {
+		registration := client.ApplyConfigurationFromUnstructured(k.registration(version, authorities))
+		if err := k.client.Apply(ctx, registration, fieldOwner, client.ForceOwnership); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trusts reports whether a registration names exactly these authorities.
+func trusts(registration *unstructured.Unstructured, authorities []byte) bool {
+	bundle, _, _ := unstructured.NestedString(registration.Object, "spec", "caBundle")
+	decoded, err := base64.StdEncoding.DecodeString(bundle)
+	return err == nil && bytes.Equal(decoded, authorities)
 }
 
 // foreignOwner names the service that a registration points at, where it is not
@@ -179,16 +199,16 @@ func (k *keeper) reportRival(ctx context.Context, registration *unstructured.Uns
 		"The custom metrics API belongs to the service %s. RAGServices with the metrics source Operator cannot scale on queries until its registration is removed.", owner)
 }
 
-func (k *keeper) registration(authorities []byte) *unstructured.Unstructured {
+func (k *keeper) registration(version string, authorities []byte) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": apiServiceKind.GroupVersion().String(),
 		"kind":       apiServiceKind.Kind,
-		"metadata":   map[string]any{"name": APIServiceName, "labels": map[string]any{managedBy: operatorName}},
+		"metadata":   map[string]any{"name": version + "." + apiGroup, "labels": map[string]any{managedBy: operatorName}},
 		"spec": map[string]any{
-			"group":                "custom.metrics.k8s.io",
-			"version":              "v1beta2",
+			"group":                apiGroup,
+			"version":              version,
 			"groupPriorityMinimum": int64(100),
-			"versionPriority":      int64(200),
+			"versionPriority":      int64(100 * (len(apiVersions) - slices.Index(apiVersions, version))),
 			"service":              map[string]any{"namespace": k.options.Namespace, "name": k.options.Service, "port": int64(443)},
 			"caBundle":             base64.StdEncoding.EncodeToString(authorities),
 		},

@@ -20,25 +20,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
+	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/podstatus"
 	"ragops.dev/ragservice/runtime/config"
 )
 
-// The metrics served, each of a pod.
-const (
-	// MetricQueriesPerSecond is the rate of the last minute.
-	MetricQueriesPerSecond = "rag_queries_per_second"
-	// MetricQueriesInFlight is the number at this moment, queued ones included.
-	MetricQueriesInFlight = "rag_queries_in_flight"
-	// MetricP95Latency is the 95th percentile of the last minute, in seconds.
-	MetricP95Latency = "rag_p95_latency_seconds"
-)
+// metricP95Latency is the 95th percentile of the last minute, in seconds. It is
+// there to be looked at: a latency does not tell how many replicas it takes.
+const metricP95Latency = "rag_p95_latency_seconds"
 
 // figures takes each metric from what a pod reports.
 var figures = map[string]func(config.LoadStatus) float64{
-	MetricQueriesPerSecond: func(l config.LoadStatus) float64 { return l.QueriesPerSecond },
-	MetricQueriesInFlight:  func(l config.LoadStatus) float64 { return float64(l.QueriesInFlight) },
-	MetricP95Latency:       func(l config.LoadStatus) float64 { return l.P95Seconds },
+	build.MetricQueriesPerSecond: func(l config.LoadStatus) float64 { return l.QueriesPerSecond },
+	build.MetricQueriesInFlight:  func(l config.LoadStatus) float64 { return float64(l.QueriesInFlight) },
+	metricP95Latency:             func(l config.LoadStatus) float64 { return l.P95Seconds },
 }
 
 var pods = schema.GroupResource{Resource: "pods"}
@@ -53,8 +48,6 @@ type podMetrics struct {
 	// reader knows the pods of query runtimes and no others.
 	reader  client.Reader
 	sampler sampler
-	// adminPort is the name of the container port to ask.
-	adminPort string
 }
 
 var _ provider.CustomMetricsProvider = (*podMetrics)(nil)
@@ -62,7 +55,7 @@ var _ provider.CustomMetricsProvider = (*podMetrics)(nil)
 // ListAllMetrics implements [provider.CustomMetricsProvider].
 func (p *podMetrics) ListAllMetrics() []provider.CustomMetricInfo {
 	var all []provider.CustomMetricInfo
-	for _, name := range []string{MetricQueriesInFlight, MetricQueriesPerSecond, MetricP95Latency} {
+	for _, name := range []string{build.MetricQueriesInFlight, build.MetricQueriesPerSecond, metricP95Latency} {
 		all = append(all, provider.CustomMetricInfo{GroupResource: pods, Namespaced: true, Metric: name})
 	}
 	return all
@@ -117,7 +110,7 @@ func figureOf(info provider.CustomMetricInfo, selector labels.Selector) (func(co
 func (p *podMetrics) values(ctx context.Context, list []corev1.Pod, metric string, figure func(config.LoadStatus) float64) []custom_metrics.MetricValue {
 	var targets []podstatus.Target
 	for i := range list {
-		if target, ok := p.target(&list[i]); ok {
+		if target, ok := target(&list[i]); ok {
 			targets = append(targets, target)
 		}
 	}
@@ -142,13 +135,13 @@ func (p *podMetrics) values(ctx context.Context, list []corev1.Pod, metric strin
 }
 
 // target is where to ask a pod; a pod that does not run has none.
-func (p *podMetrics) target(pod *corev1.Pod) (podstatus.Target, bool) {
+func target(pod *corev1.Pod) (podstatus.Target, bool) {
 	if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
 		return podstatus.Target{}, false
 	}
 	for _, container := range pod.Spec.Containers {
 		for _, port := range container.Ports {
-			if port.Name == p.adminPort {
+			if port.Name == build.AdminPortName {
 				return podstatus.Target{UID: pod.UID, Address: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(port.ContainerPort)))}, true
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
+	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/podstatus"
 	"ragops.dev/ragservice/runtime/config"
 )
@@ -60,7 +61,7 @@ func TestMetrics(t *testing.T) {
 		runtimePod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" }),
 		runtimePod("foreign", func(p *corev1.Pod) { p.Spec.Containers[1].Ports = nil }),
 	).Build()
-	metrics := &podMetrics{reader: reader, adminPort: "admin", sampler: answers{
+	metrics := &podMetrics{reader: reader, sampler: answers{
 		"busy":    {QueriesPerSecond: 12.3456, QueriesInFlight: 64, P95Seconds: 1.5, WindowSeconds: 60},
 		"idle":    {WindowSeconds: 12.9},
 		"pending": {QueriesPerSecond: 1}, "other": {QueriesPerSecond: 1}, "foreign": {QueriesPerSecond: 1},
@@ -70,9 +71,9 @@ func TestMetrics(t *testing.T) {
 		metric string
 		want   map[string]string
 	}{
-		{metric: MetricQueriesPerSecond, want: map[string]string{"busy": "12345m", "idle": "0"}},
-		{metric: MetricQueriesInFlight, want: map[string]string{"busy": "64", "idle": "0"}},
-		{metric: MetricP95Latency, want: map[string]string{"busy": "1500m", "idle": "0"}},
+		{metric: build.MetricQueriesPerSecond, want: map[string]string{"busy": "12345m", "idle": "0"}},
+		{metric: build.MetricQueriesInFlight, want: map[string]string{"busy": "64", "idle": "0"}},
+		{metric: metricP95Latency, want: map[string]string{"busy": "1500m", "idle": "0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.metric, func(t *testing.T) {
@@ -103,8 +104,8 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestMetricsThatAreNotServed(t *testing.T) {
-	metrics := &podMetrics{reader: fake.NewClientBuilder().WithObjects(runtimePod("silent", nil)).Build(), adminPort: "admin", sampler: answers{}}
-	perSecond := provider.CustomMetricInfo{GroupResource: pods, Namespaced: true, Metric: MetricQueriesPerSecond}
+	metrics := &podMetrics{reader: fake.NewClientBuilder().WithObjects(runtimePod("silent", nil)).Build(), sampler: answers{}}
+	perSecond := provider.CustomMetricInfo{GroupResource: pods, Namespaced: true, Metric: build.MetricQueriesPerSecond}
 	unknown, deployments, cluster := perSecond, perSecond, perSecond
 	unknown.Metric = "rag_unknown"
 	deployments.GroupResource = schema.GroupResource{Group: "apps", Resource: "deployments"}

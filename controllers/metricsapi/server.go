@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/client-go/rest"
+	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
@@ -17,9 +17,6 @@ import (
 type Options struct {
 	// Port to listen on.
 	Port int
-	// AdminPort is the name of the container port of the query runtime that serves
-	// /status.
-	AdminPort string
 	// Namespace and Service of the operator, as the API server reaches it; the
 	// certificate is made for them.
 	Namespace, Service string
@@ -31,7 +28,6 @@ type Options struct {
 // Server serves the API on every replica of the operator, leader or not.
 type Server struct {
 	adapter     *basecmd.AdapterBase
-	config      *rest.Config
 	certificate *certificate
 }
 
@@ -41,10 +37,10 @@ var (
 )
 
 // Setup adds the API to a manager: the server, and the keeper of its certificate
-// and registration. Reader must know the pods of query runtimes.
-func Setup(mgr manager.Manager, reader client.Reader, pods *podstatus.Sampler, options Options) error {
+// and registration. The manager's cache must hold the pods of query runtimes.
+func Setup(mgr manager.Manager, pods *podstatus.Sampler, options Options) error {
 	certificate := &certificate{}
-	server, err := newServer(mgr.GetConfig(), reader, pods, certificate, options)
+	server, err := newServer(mgr.GetClient(), pods, certificate, options)
 	if err != nil {
 		return err
 	}
@@ -60,17 +56,22 @@ func Setup(mgr manager.Manager, reader client.Reader, pods *podstatus.Sampler, o
 	})
 }
 
-func newServer(config *rest.Config, reader client.Reader, pods sampler, certificate *certificate, options Options) (*Server, error) {
-	adapter := &basecmd.AdapterBase{Name: options.Service}
+func newServer(reader client.Reader, pods sampler, certificate *certificate, options Options) (*Server, error) {
+	adapter := &basecmd.AdapterBase{
+		Name:    options.Service,
+		FlagSet: pflag.NewFlagSet("metrics-api", pflag.ContinueOnError), // its flags are not the operator's
+	}
 	flags := adapter.Flags()
 	if err := flags.Parse(nil); err != nil { // fills in the options' defaults
 		return nil, fmt.Errorf("prepare the metrics API: %w", err)
 	}
 	adapter.SecureServing.BindPort = options.Port
+	adapter.SecureServing.ServerCert.CertDirectory = "" // nothing is written: the root file system is read-only
+	adapter.RemoteKubeConfigFile = options.Kubeconfig
 	adapter.Authentication.RemoteKubeConfigFile = options.Kubeconfig
 	adapter.Authorization.RemoteKubeConfigFile = options.Kubeconfig
-	adapter.WithCustomMetrics(&podMetrics{reader: reader, sampler: pods, adminPort: options.AdminPort})
-	return &Server{adapter: adapter, config: config, certificate: certificate}, nil
+	adapter.WithCustomMetrics(&podMetrics{reader: reader, sampler: pods})
+	return &Server{adapter: adapter, certificate: certificate}, nil
 }
 
 // NeedLeaderElection implements [manager.LeaderElectionRunnable]: a replica that

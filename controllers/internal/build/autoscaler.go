@@ -5,6 +5,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	autoscalingv2ac "k8s.io/client-go/applyconfigurations/autoscaling/v2"
 
 	"ragops.dev/ragservice/api/v1alpha1"
@@ -14,6 +15,14 @@ import (
 const (
 	defaultCPUPercent    = 80
 	defaultMemoryPercent = 85
+)
+
+// Metrics of a pod in the custom metrics API.
+const (
+	// MetricQueriesPerSecond is the rate of the last minute.
+	MetricQueriesPerSecond = "rag_queries_per_second"
+	// MetricQueriesInFlight is the number at this moment, queued ones included.
+	MetricQueriesInFlight = "rag_queries_in_flight"
 )
 
 func autoscaler(s *v1alpha1.RAGService) (*autoscalingv2ac.HorizontalPodAutoscalerApplyConfiguration, error) {
@@ -43,7 +52,7 @@ func autoscalerMetrics(targets *v1alpha1.ScalingTargets) []*autoscalingv2ac.Metr
 		targets = &v1alpha1.ScalingTargets{CPUPercent: new(int32(defaultCPUPercent)), MemoryPercent: new(int32(defaultMemoryPercent))}
 	}
 	var metrics []*autoscalingv2ac.MetricSpecApplyConfiguration
-	add := func(name corev1.ResourceName, percent *int32) {
+	resourceUse := func(name corev1.ResourceName, percent *int32) {
 		if percent == nil {
 			return
 		}
@@ -55,8 +64,22 @@ func autoscalerMetrics(targets *v1alpha1.ScalingTargets) []*autoscalingv2ac.Metr
 					WithType(autoscalingv2.UtilizationMetricType).
 					WithAverageUtilization(*percent))))
 	}
-	add(corev1.ResourceCPU, targets.CPUPercent)
-	add(corev1.ResourceMemory, targets.MemoryPercent)
+	perPod := func(name string, value *int32) {
+		if value == nil {
+			return
+		}
+		metrics = append(metrics, autoscalingv2ac.MetricSpec().
+			WithType(autoscalingv2.PodsMetricSourceType).
+			WithPods(autoscalingv2ac.PodsMetricSource().
+				WithMetric(autoscalingv2ac.MetricIdentifier().WithName(name)).
+				WithTarget(autoscalingv2ac.MetricTarget().
+					WithType(autoscalingv2.AverageValueMetricType).
+					WithAverageValue(*resource.NewQuantity(int64(*value), resource.DecimalSI)))))
+	}
+	resourceUse(corev1.ResourceCPU, targets.CPUPercent)
+	resourceUse(corev1.ResourceMemory, targets.MemoryPercent)
+	perPod(MetricQueriesPerSecond, targets.QueriesPerSecond)
+	perPod(MetricQueriesInFlight, targets.QueriesInFlight)
 	return metrics
 }
 

@@ -117,7 +117,7 @@ func runtimeContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 		WithEnv(memoryLimit(s.Spec.Workload.Resources)...).
 		WithPorts(
 			corev1ac.ContainerPort().WithName(queryPortName).WithContainerPort(QueryPort).WithProtocol(corev1.ProtocolTCP),
-			corev1ac.ContainerPort().WithName(adminPortName).WithContainerPort(AdminPort).WithProtocol(corev1.ProtocolTCP),
+			corev1ac.ContainerPort().WithName(AdminPortName).WithContainerPort(AdminPort).WithProtocol(corev1.ProtocolTCP),
 		).
 		WithResources(resources(s.Spec.Workload.Resources)).
 		WithSecurityContext(containerSecurity()).
@@ -129,7 +129,7 @@ func runtimeContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 
 func probe(path string) *corev1ac.ProbeApplyConfiguration {
 	return corev1ac.Probe().
-		WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(adminPortName))).
+		WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(AdminPortName))).
 		WithTimeoutSeconds(3)
 }
 

@@ -46,7 +46,8 @@ const (
 
 const (
 	queryPortName = "http"
-	adminPortName = "admin"
+	// AdminPortName names the container port of probes, metrics and status.
+	AdminPortName = "admin"
 	redisPort     = 6379
 )
 

@@ -21,7 +21,7 @@ func networkPolicy(in Input) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{
 		networkingv1ac.NetworkPolicyIngressRule().WithPorts(networkPort(queryPortName)),
 	}
-	admin := networkingv1ac.NetworkPolicyIngressRule().WithPorts(networkPort(adminPortName))
+	admin := networkingv1ac.NetworkPolicyIngressRule().WithPorts(networkPort(AdminPortName))
 	for _, namespace := range append([]string{in.Operator.Namespace}, in.Operator.MonitoringNamespaces...) {
 		if namespace != "" {
 			admin.WithFrom(fromNamespace(namespace))

@@ -18,7 +18,7 @@ func runtimeService(s *v1alpha1.RAGService) *corev1ac.ServiceApplyConfiguration 
 			WithSelector(Selector(s, ComponentRuntime)).
 			WithPorts(
 				servicePort(queryPortName, QueryPort).WithAppProtocol("http"),
-				servicePort(adminPortName, AdminPort).WithAppProtocol("http"),
+				servicePort(AdminPortName, AdminPort).WithAppProtocol("http"),
 			))
 }
 

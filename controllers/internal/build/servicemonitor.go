@@ -16,7 +16,7 @@ func serviceMonitor(s *v1alpha1.RAGService) *Custom {
 	if m == nil {
 		return nil
 	}
-	endpoint := map[string]any{"port": adminPortName, "path": "/metrics"}
+	endpoint := map[string]any{"port": AdminPortName, "path": "/metrics"}
 	if m.Interval != nil {
 		endpoint["interval"] = m.Interval.Duration.String()
 	}

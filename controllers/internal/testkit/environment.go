@@ -80,6 +80,16 @@ func start() (*Environment, error) {
 	return &Environment{Config: config, Client: c, server: server}, nil
 }
 
+// Kubeconfig writes a file that leads to the environment with all rights.
+func (e *Environment) Kubeconfig(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, e.server.KubeConfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // Path is a path below the root of the repository.
 func Path(elements ...string) string {
 	_, file, _, _ := runtime.Caller(0)

@@ -686,6 +686,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: memoryPercent
       type:
         scalar: numeric
+    - name: queriesInFlight
+      type:
+        scalar: numeric
+    - name: queriesPerSecond
+      type:
+        scalar: numeric
 - name: dev.ragops.ragservice.api.v1alpha1.SecretKey
   map:
     fields:

@@ -12,6 +12,12 @@ type ScalingTargetsApplyConfiguration struct {
 	CPUPercent *int32 `json:"cpuPercent,omitempty"`
 	// memoryPercent of the memory request.
 	MemoryPercent *int32 `json:"memoryPercent,omitempty"`
+	// queriesPerSecond of one replica. It needs the custom metrics API, which the
+	// operator serves where its metrics-api component is installed.
+	QueriesPerSecond *int32 `json:"queriesPerSecond,omitempty"`
+	// queriesInFlight of one replica: the figure that follows a slow model, which
+	// CPU does not. It needs the custom metrics API, like queriesPerSecond.
+	QueriesInFlight *int32 `json:"queriesInFlight,omitempty"`
 }
 
 // ScalingTargetsApplyConfiguration constructs a declarative configuration of the ScalingTargets type for use with
@@ -33,5 +39,21 @@ func (b *ScalingTargetsApplyConfiguration) WithCPUPercent(value int32) *ScalingT
 // If called multiple times, the MemoryPercent field is set to the value of the last call.
 func (b *ScalingTargetsApplyConfiguration) WithMemoryPercent(value int32) *ScalingTargetsApplyConfiguration {
 	b.MemoryPercent = &value
+	return b
+}
+
+// WithQueriesPerSecond sets the QueriesPerSecond field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the QueriesPerSecond field is set to the value of the last call.
+func (b *ScalingTargetsApplyConfiguration) WithQueriesPerSecond(value int32) *ScalingTargetsApplyConfiguration {
+	b.QueriesPerSecond = &value
+	return b
+}
+
+// WithQueriesInFlight sets the QueriesInFlight field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the QueriesInFlight field is set to the value of the last call.
+func (b *ScalingTargetsApplyConfiguration) WithQueriesInFlight(value int32) *ScalingTargetsApplyConfiguration {
+	b.QueriesInFlight = &value
 	return b
 }
