@@ -17,6 +17,7 @@ import (
 	"ragops.dev/ragservice/controllers/internal/apply"
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/discover"
+	"ragops.dev/ragservice/controllers/internal/fields"
 	"ragops.dev/ragservice/controllers/internal/observe"
 	"ragops.dev/ragservice/controllers/internal/references"
 	"ragops.dev/ragservice/controllers/metricsapi"
@@ -72,7 +73,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error 
 			RuntimeImage: o.RuntimeImage,
 			Operator:     build.Operator{Namespace: o.Namespace, MonitoringNamespaces: o.MonitoringNamespaces},
 		},
-		Applier:     apply.New(mgr.GetClient(), mgr.GetScheme(), written),
+		Applier:     apply.New(mgr.GetClient(), fields.NewPredictor(mgr.GetScheme(), discoverer.OpenAPIV3()), written),
 		Written:     written,
 		Recorder:    mgr.GetEventRecorder(build.FieldOwner),
 		Clock:       clock.RealClock{},

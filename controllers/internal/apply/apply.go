@@ -6,14 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,8 +47,8 @@ type Applier struct {
 }
 
 // New makes an applier that notes what it writes.
-func New(c client.Client, scheme *runtime.Scheme, written *Written) *Applier {
-	return &Applier{client: c, predictor: fields.NewPredictor(scheme), written: written}
+func New(c client.Client, predictor *fields.Predictor, written *Written) *Applier {
+	return &Applier{client: c, predictor: predictor, written: written}
 }
 
 // Apply brings one child to what it should be. Exists and object are what is known
@@ -68,14 +66,17 @@ func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child
 	if err := json.Unmarshal(data, &config.Object); err != nil {
 		return Unchanged, fmt.Errorf("decode %s: %w", child, err)
 	}
-	if err := a.stamp(config, child, hash); err != nil {
+	if err := a.stamp(config, hash); err != nil {
 		return Unchanged, err
 	}
+	predicted := config.GetAnnotations()[Annotation]
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(build.FieldOwner), client.ForceOwnership)
 	if err != nil {
 		return Unchanged, fmt.Errorf("apply %s: %w", child, err)
 	}
-	a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config)
+	if seen := a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config); predicted != hash+"-"+seen.Fields {
+		a.predictor.Outdated(child.Kind)
+	}
 	switch {
 	case !exists:
 		return Created, nil
@@ -88,14 +89,14 @@ func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child
 
 // stamp writes onto the configuration what it is, so that the next pass can see
 // that nothing is to be done.
-func (a *Applier) stamp(config *unstructured.Unstructured, child build.Child, hash string) error {
+func (a *Applier) stamp(config *unstructured.Unstructured, hash string) error {
 	annotations := config.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
 	annotations[Annotation] = "" // the annotation is one of the fields owned
 	config.SetAnnotations(annotations)
-	digest, err := a.predictor.Predict(config, slices.Contains(build.OptionalKinds, child.Kind))
+	digest, err := a.predictor.Predict(config)
 	if err != nil {
 		return err
 	}

@@ -31,21 +31,23 @@ type entry struct {
 // NewWritten remembers nothing yet.
 func NewWritten() *Written { return &Written{objects: map[written]entry{}} }
 
-func (w *Written) note(key decide.Key, namespace string, object metav1.Object) {
+func (w *Written) note(key decide.Key, namespace string, object metav1.Object) decide.Object {
 	owned, err := fields.Of(object.GetManagedFields())
 	if err != nil {
-		return // then the cache will tell
+		return decide.Object{} // then the cache will tell
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.objects[written{key, namespace}] = entry{object: decide.Object{
+	noted := decide.Object{
 		UID:             object.GetUID(),
 		ResourceVersion: object.GetResourceVersion(),
 		Ownership:       decide.Own,
 		Stamp:           object.GetAnnotations()[Annotation],
 		Fields:          owned.Digest,
 		OwnsReplicas:    owned.Replicas,
-	}}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[written{key, namespace}] = entry{object: noted}
+	return noted
 }
 
 // NoteCreated remembers an object that was created rather than applied.

@@ -10,9 +10,9 @@ import (
 	"ragops.dev/ragservice/controllers/internal/build"
 )
 
-// check finds what the rules of the schema cannot see: combinations that could
+// Check finds what the rules of the schema cannot see: combinations that could
 // never work.
-func check(s *v1alpha1.RAGService) error {
+func Check(s *v1alpha1.RAGService) error {
 	return errors.Join(build.CheckRedis(s), checkLocalCache(s))
 }
 

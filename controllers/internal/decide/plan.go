@@ -53,7 +53,7 @@ func Decide(s Snapshot) Plan {
 	if s.Service.Spec.Suspend {
 		return plan
 	}
-	if err := errors.Join(s.ContentError, check(s.Service)); err != nil {
+	if err := errors.Join(s.ContentError, Check(s.Service)); err != nil {
 		return plan.refuse(v1alpha1.ReasonInvalidSpec, err.Error())
 	}
 	children, err := build.Children(build.Input{

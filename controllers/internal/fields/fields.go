@@ -12,10 +12,6 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/managedfields"
-	"k8s.io/client-go/applyconfigurations"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"ragops.dev/ragservice/controllers/internal/build"
@@ -54,32 +50,6 @@ func Of(entries []metav1.ManagedFieldsEntry) (Owned, error) {
 		return Owned{Digest: digest, Replicas: set.Has(replicasPath)}, err
 	}
 	return Owned{}, nil
-}
-
-// Predictor tells what the operator will own of an object once it has applied it.
-type Predictor struct{ typed, deduced managedfields.TypeConverter }
-
-// NewPredictor makes a predictor for the built-in kinds of the scheme, with the
-// schema that client-go brings, and for custom kinds, whose lists count as whole.
-func NewPredictor(scheme *runtime.Scheme) *Predictor {
-	return &Predictor{typed: applyconfigurations.NewTypeConverter(scheme), deduced: managedfields.NewDeducedTypeConverter()}
-}
-
-// Predict is the digest of the fields that a configuration will own.
-func (p *Predictor) Predict(config *unstructured.Unstructured, custom bool) (string, error) {
-	converter := p.typed
-	if custom {
-		converter = p.deduced
-	}
-	value, err := converter.ObjectToTyped(config)
-	if err != nil {
-		return "", fmt.Errorf("type the configuration of %s %s: %w", config.GetKind(), config.GetName(), err)
-	}
-	set, err := value.ToFieldSet()
-	if err != nil {
-		return "", fmt.Errorf("list the fields of %s %s: %w", config.GetKind(), config.GetName(), err)
-	}
-	return digest(set.Difference(neverOwned))
 }
 
 func digest(set *fieldpath.Set) (string, error) {

@@ -1,0 +1,82 @@
+package build_test
+
+import (
+	"strings"
+	"testing"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/runtime/config"
+)
+
+// TestNames checks that the two lists of children, built and looked for, agree.
+func TestNames(t *testing.T) {
+	for _, file := range []string{"testdata/small.yaml", "testdata/full.yaml", "testdata/external.yaml"} {
+		in := input(t, file)
+		wanted := map[string]bool{}
+		for _, name := range build.Names(in.Service, in.Content.Name) {
+			wanted[build.Child{Kind: name.Kind, Name: name.Name}.String()] = name.Wanted
+		}
+		children, err := build.Children(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, child := range children {
+			if want, listed := wanted[child.String()]; !listed || want != (child.Config != nil) {
+				t.Errorf("%s: %s is built: %t; Names lists it: %t, wanted: %t", file, child, child.Config != nil, listed, want)
+			}
+		}
+	}
+}
+
+// TestConfigurationIsTheRuntimes checks that what the operator writes is what the
+// runtime reads, without a field left over on either side.
+func TestConfigurationIsTheRuntimes(t *testing.T) {
+	in := input(t, "testdata/full.yaml")
+	got, err := config.Parse(in.Content.Data)
+	if err != nil {
+		t.Fatalf("the runtime refuses the configuration: %v\n%s", err, in.Content.Data)
+	}
+	if got.Cache.Redis.PasswordFile == "" || got.Access.JWT.UserClaim != "sub" || got.Model.Fallbacks[0].Bedrock == nil {
+		t.Errorf("the runtime read %+v, which lacks what the spec says", got)
+	}
+	if !strings.HasSuffix(in.Content.Name, config.Hash(in.Content.Data)) {
+		t.Errorf("the ConfigMap is %s, want a name that ends in the hash %s", in.Content.Name, config.Hash(in.Content.Data))
+	}
+}
+
+// TestNoSecretInConfiguration checks that a configuration holds paths only.
+func TestNoSecretInConfiguration(t *testing.T) {
+	in := input(t, "testdata/full.yaml")
+	for _, r := range build.References(in.Service) {
+		if r.Kind == build.RefersToSecret && !strings.Contains(string(in.Content.Data), "/"+r.Name+"/"+r.Key) {
+			t.Errorf("%s: the configuration does not name the file of Secret %s, key %s", r.Field, r.Name, r.Key)
+		}
+	}
+}
+
+func TestCheckRedis(t *testing.T) {
+	tests := []struct {
+		name               string
+		poolSize, replicas int32
+		wantErr            string
+	}{
+		{name: "the defaults fit", poolSize: 20, replicas: 10},
+		{name: "just fits", poolSize: 78, replicas: 100},
+		{name: "one too many", poolSize: 79, replicas: 100, wantErr: "would open 10125 connections, and the managed Redis takes 10000"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &v1alpha1.RAGService{}
+			s.Spec.Cache = &v1alpha1.Cache{Redis: &v1alpha1.Redis{Managed: &v1alpha1.ManagedRedis{}, PoolSize: tt.poolSize}}
+			s.Spec.Scaling.MaxReplicas = tt.replicas
+			err := build.CheckRedis(s)
+			switch {
+			case tt.wantErr == "" && err != nil:
+				t.Errorf("got error %v, want none", err)
+			case tt.wantErr != "" && (err == nil || !strings.Contains(err.Error(), tt.wantErr)):
+				t.Errorf("got error %v, want one that says %q", err, tt.wantErr)
+			}
+		})
+	}
+}

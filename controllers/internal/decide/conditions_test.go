@@ -1,0 +1,172 @@
+package decide_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/decide"
+)
+
+func redisRuns(s *decide.Snapshot) {
+	s.Redis = &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{ReadyReplicas: 1}}
+}
+
+func monitored(s *decide.Snapshot) { exists(build.ServiceMonitorKind, "support", decide.Own)(s) }
+
+func scaling(status corev1.ConditionStatus, reason, message string) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) {
+		s.Autoscaler = &autoscalingv2.HorizontalPodAutoscaler{}
+		s.Autoscaler.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{
+			{Type: autoscalingv2.ScalingActive, Status: status, Reason: reason, Message: message},
+		}
+	}
+}
+
+func TestConditions(t *testing.T) {
+	fine := []func(*decide.Snapshot){deployed(2, "a", nil), redisRuns, monitored, scaling(corev1.ConditionTrue, "ValidMetricFound", "cpu")}
+	with := func(changes ...func(*decide.Snapshot)) []func(*decide.Snapshot) {
+		return append(append([]func(*decide.Snapshot){}, fine...), changes...)
+	}
+	wasReady := func(s *decide.Snapshot) {
+		s.Service.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Succeeded", Message: "answers", ObservedGeneration: 1}}
+	}
+	const (
+		available = "RuntimeAvailable=True Succeeded: at least 2 replicas are available"
+		cached    = "CacheAvailable=True Succeeded: Redis is ready"
+		scaled    = "ScalingActive=True Succeeded: the HorizontalPodAutoscaler has its metrics"
+		watched   = "MonitoringConfigured=True Succeeded: the ServiceMonitor exists"
+	)
+	tests := []struct {
+		name    string
+		changes []func(*decide.Snapshot)
+		failure error
+		want    []string
+	}{
+		{
+			name: "all is well", changes: fine,
+			want: []string{"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached, scaled, watched},
+		},
+		{
+			name: "nothing is there yet",
+			want: []string{
+				"Ready=False Progressing: the Deployment does not exist yet",
+				"Reconciling=True Progressing: waiting for the runtime's pods and Redis",
+				"RuntimeAvailable=False Progressing: the Deployment does not exist yet",
+				"CacheAvailable=False PodsNotReady: Redis is not ready; queries are answered without it",
+				"MonitoringConfigured=Unknown Progressing: the ServiceMonitor does not exist yet",
+			},
+		},
+		{
+			name: "a rollout is under way and the old pods answer",
+			changes: with(func(s *decide.Snapshot) {
+				s.Deployment.Status.UpdatedReplicas, s.Deployment.Status.Replicas = 1, 3
+			}),
+			want: []string{
+				"Ready=Unknown Progressing: the new configuration is rolling out; the old pods answer until it has",
+				"Reconciling=True Progressing: waiting for the runtime's pods", available, cached, scaled, watched,
+			},
+		},
+		{
+			name: "the autoscaler adds pods, which changes nothing",
+			changes: with(func(s *decide.Snapshot) {
+				s.Deployment.Status.UpdatedReplicas, s.Deployment.Status.Replicas = 4, 4
+			}),
+			want: []string{"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached, scaled, watched},
+		},
+		{
+			name:    "one of two pods is gone",
+			changes: with(func(s *decide.Snapshot) { s.Deployment.Status.AvailableReplicas = 1 }),
+			want: []string{
+				"Ready=False PodsNotReady: 1 of at least 2 replicas are available",
+				"Reconciling=True Progressing: waiting for the runtime's pods",
+				"RuntimeAvailable=False PodsNotReady: 1 of at least 2 replicas are available", cached, scaled, watched,
+			},
+		},
+		{
+			name: "the pods do not come up",
+			changes: with(func(s *decide.Snapshot) {
+				s.Deployment.Status.AvailableReplicas = 0
+				s.Deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}}
+			}),
+			want: []string{
+				"Ready=False PodsNotReady: 0 of at least 2 replicas are available; see kubectl describe pods -l app.kubernetes.io/component=runtime,app.kubernetes.io/instance=support,app.kubernetes.io/name=ragservice",
+				"Stalled=True PodsNotReady: 0 of at least 2 replicas are available; see kubectl describe pods -l app.kubernetes.io/component=runtime,app.kubernetes.io/instance=support,app.kubernetes.io/name=ragservice",
+				"RuntimeAvailable=False PodsNotReady: 0 of at least 2 replicas are available", cached, scaled, watched,
+			},
+		},
+		{
+			name:    "Redis is down and queries are answered",
+			changes: with(func(s *decide.Snapshot) { s.Redis.Status.ReadyReplicas = 0 }),
+			want: []string{
+				"Ready=True Succeeded: answers at http://support.demo.svc:8080",
+				"Reconciling=True Progressing: waiting for Redis", available,
+				"CacheAvailable=False PodsNotReady: Redis is not ready; queries are answered without it", scaled, watched,
+			},
+		},
+		{
+			name:    "the autoscaler has no metrics",
+			changes: with(scaling(corev1.ConditionFalse, "FailedGetResourceMetric", "no metrics known for pod")),
+			want: []string{
+				"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached,
+				"ScalingActive=False FailedGetResourceMetric: no metrics known for pod", watched,
+			},
+		},
+		{
+			name:    "the cluster has no ServiceMonitors",
+			changes: with(func(s *decide.Snapshot) { s.Served = nil }),
+			want: []string{
+				"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached, scaled,
+				"MonitoringConfigured=False CRDNotInstalled: the cluster does not know ServiceMonitor (monitoring.coreos.com/v1): it is made once the CRD is installed",
+			},
+		},
+		{
+			name: "somebody else has a name", changes: with(exists(build.ServiceKind, "support", decide.Foreign)),
+			want: []string{
+				"Ready=False NameConflict: Service support exists and does not belong to this RAGService: delete or rename it, or choose another name for the service",
+				"Stalled=True NameConflict: Service support exists and does not belong to this RAGService: delete or rename it, or choose another name for the service",
+				available, cached, scaled, watched,
+			},
+		},
+		{
+			name: "a call fails before the service was ever ready", changes: fine, failure: errCall,
+			want: []string{
+				"Ready=Unknown ApplyFailed: apply Service/support: the server is tired",
+				"Reconciling=True ApplyFailed: apply Service/support: the server is tired", available, cached, scaled, watched,
+			},
+		},
+		{
+			name: "a call fails of a service that is ready", changes: with(wasReady), failure: errCall,
+			want: []string{
+				"Ready=True Succeeded: answers",
+				"Reconciling=True ApplyFailed: apply Service/support: the server is tired", available, cached, scaled, watched,
+			},
+		},
+		{
+			name: "suspended", changes: with(spelled(func(s *v1alpha1.RAGServiceSpec) { s.Suspend = true })),
+			want: []string{"Ready=True Suspended: spec.suspend is set: the operator changes nothing", available, cached, scaled, watched},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := snapshot(t, tt.changes...)
+			var got []string
+			for _, c := range decide.Conditions(s, decide.Decide(s), tt.failure) {
+				got = append(got, fmt.Sprintf("%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message))
+				if c.ObservedGeneration != s.Service.Generation {
+					t.Errorf("%s speaks of generation %d, want %d", c.Type, c.ObservedGeneration, s.Service.Generation)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("conditions differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

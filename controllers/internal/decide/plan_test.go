@@ -1,0 +1,306 @@
+package decide_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/decide"
+	"ragops.dev/ragservice/controllers/render"
+)
+
+const spec = `
+apiVersion: rag.ragops.dev/v1alpha1
+kind: RAGService
+metadata: {name: support, namespace: demo}
+spec:
+  model: {openAI: {model: gpt-4o-mini, apiKey: {name: openai, key: api-key}}}
+  embedding: {lexical: {}}
+  vectorStore: {memory: {documents: [{configMap: {name: docs}}]}}
+  cache: {redis: {managed: {}}}
+  monitoring: {serviceMonitor: {}}
+`
+
+// snapshot is that of a service of which nothing exists yet, adjusted by changes.
+func snapshot(t *testing.T, changes ...func(*decide.Snapshot)) decide.Snapshot {
+	t.Helper()
+	service, err := render.Admit(t.Context(), []byte(spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	service.UID, service.Generation = "service", 1
+	s := decide.Snapshot{
+		Service:      service,
+		Objects:      map[decide.Key]decide.Object{},
+		Served:       map[schema.GroupVersionKind]bool{build.ServiceMonitorKind: true},
+		RuntimeImage: "runtime:v2",
+	}
+	for _, change := range changes {
+		change(&s)
+	}
+	s.Content, s.ContentError = build.Configuration(s.Service)
+	for _, r := range build.References(s.Service) {
+		if len(s.References) < len(build.References(s.Service)) {
+			s.References = append(s.References, decide.Resolved{Reference: r, Found: true, HasKey: true, Digest: r.Name})
+		}
+	}
+	return s
+}
+
+func exists(kind schema.GroupVersionKind, name string, ownership decide.Ownership) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) {
+		s.Objects[decide.Key{Kind: kind, Name: name}] = decide.Object{UID: "object", Ownership: ownership}
+	}
+}
+
+// deployed is a Deployment that runs with some replicas and mounts a configuration.
+func deployed(replicas int32, config string, change func(*appsv1.Deployment)) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "support", Generation: 1}}
+		d.Spec.Replicas = &replicas
+		d.Spec.Template.Labels = map[string]string{build.LabelConfig: config}
+		d.Status = appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas}
+		if change != nil {
+			change(d)
+		}
+		s.Deployment = d
+		key := decide.Key{Kind: build.DeploymentKind, Name: "support"}
+		object := s.Objects[key]
+		object.UID = "deployment"
+		s.Objects[key] = object
+	}
+}
+
+func spelled(change func(*v1alpha1.RAGServiceSpec)) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) { change(&s.Service.Spec) }
+}
+
+// outcome is what a case looks at of a plan.
+type outcome struct {
+	Apply, DeleteFirst, Delete []string
+	HandOver                   *int32
+	InitialReplicas            int32
+	Problem                    string
+	Waiting                    []string
+}
+
+const all = "ServiceAccount/support ConfigMap/support-config-HASH NetworkPolicy/support-redis Service/support-redis StatefulSet/support-redis " +
+	"NetworkPolicy/support Service/support PodDisruptionBudget/support Deployment/support HorizontalPodAutoscaler/support ServiceMonitor/support"
+
+func without(names ...string) []string {
+	var result []string
+	for name := range strings.FieldsSeq(all) {
+		if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
+			result = append(result, name)
+		}
+	}
+	return result
+}
+
+func TestDecide(t *testing.T) {
+	fixed := spelled(func(s *v1alpha1.RAGServiceSpec) { s.Scaling = v1alpha1.Scaling{MinReplicas: 3, MaxReplicas: 3} })
+	tests := []struct {
+		name    string
+		changes []func(*decide.Snapshot)
+		want    outcome
+	}{
+		{
+			name: "a new service gets everything, and starts with its least replicas",
+			want: outcome{Apply: without(), InitialReplicas: 2},
+		},
+		{
+			name:    "one replica at least needs no start",
+			changes: []func(*decide.Snapshot){spelled(func(s *v1alpha1.RAGServiceSpec) { s.Scaling.MinReplicas = 1 })},
+			want:    outcome{Apply: without("PodDisruptionBudget/support")},
+		},
+		{
+			name:    "a fixed size has no autoscaler",
+			changes: []func(*decide.Snapshot){fixed},
+			want:    outcome{Apply: without("HorizontalPodAutoscaler/support")},
+		},
+		{
+			name:    "an autoscaler that is not wanted goes before the Deployment gets a number",
+			changes: []func(*decide.Snapshot){fixed, deployed(7, "a", nil), exists(build.AutoscalerKind, "support", decide.Own)},
+			want:    outcome{Apply: without("HorizontalPodAutoscaler/support"), DeleteFirst: []string{"HorizontalPodAutoscaler/support"}},
+		},
+		{
+			name: "replicas that the operator owns are handed over as they are",
+			changes: []func(*decide.Snapshot){deployed(7, "a", nil), func(s *decide.Snapshot) {
+				s.Objects[decide.Key{Kind: build.DeploymentKind, Name: "support"}] = decide.Object{OwnsReplicas: true}
+			}},
+			want: outcome{Apply: without(), HandOver: new(int32(7))},
+		},
+		{
+			name:    "replicas that the autoscaler holds are left alone",
+			changes: []func(*decide.Snapshot){deployed(7, "a", nil)},
+			want:    outcome{Apply: without()},
+		},
+		{
+			name: "what is switched off is deleted",
+			changes: []func(*decide.Snapshot){
+				spelled(func(s *v1alpha1.RAGServiceSpec) { s.Cache = nil; s.Monitoring.ServiceMonitor = nil }),
+				exists(build.StatefulSetKind, "support-redis", decide.Own), exists(build.SecretKind, "support-redis", decide.Own),
+				exists(build.ServiceKind, "support-redis", decide.Own), exists(build.ServiceMonitorKind, "support", decide.Own),
+			},
+			want: outcome{
+				Apply:  without("NetworkPolicy/support-redis", "Service/support-redis", "StatefulSet/support-redis", "ServiceMonitor/support"),
+				Delete: []string{"Service/support-redis", "StatefulSet/support-redis", "ServiceMonitor/support", "Secret/support-redis"}, InitialReplicas: 2,
+			},
+		},
+		{
+			name: "what is switched off and somebody else's stays",
+			changes: []func(*decide.Snapshot){
+				spelled(func(s *v1alpha1.RAGServiceSpec) { s.Monitoring.ServiceMonitor = nil }),
+				exists(build.ServiceMonitorKind, "support", decide.Foreign),
+			},
+			want: outcome{Apply: without("ServiceMonitor/support"), InitialReplicas: 2},
+		},
+		{
+			name:    "a name that somebody else has is refused, the rest goes on",
+			changes: []func(*decide.Snapshot){exists(build.ServiceKind, "support", decide.Foreign)},
+			want: outcome{Apply: without("Service/support"), InitialReplicas: 2,
+				Problem: "NameConflict: Service support exists and does not belong to this RAGService: delete or rename it, or choose another name for the service"},
+		},
+		{
+			name:    "a Secret of the managed Redis that somebody else has is refused",
+			changes: []func(*decide.Snapshot){exists(build.SecretKind, "support-redis", decide.Foreign)},
+			want: outcome{Apply: without(), InitialReplicas: 2,
+				Problem: "NameConflict: Secret support-redis exists and does not belong to this RAGService: delete or rename it, or choose another name for the service"},
+		},
+		{
+			name:    "an object that is on its way out is waited for",
+			changes: []func(*decide.Snapshot){exists(build.ServiceKind, "support", decide.Leftover)},
+			want:    outcome{Apply: without("Service/support"), InitialReplicas: 2, Waiting: []string{"the former Service support to be gone"}},
+		},
+		{
+			name:    "an orphan is taken back",
+			changes: []func(*decide.Snapshot){exists(build.ServiceKind, "support", decide.Orphaned)},
+			want:    outcome{Apply: without(), InitialReplicas: 2},
+		},
+		{
+			name:    "a kind the cluster does not know is left out",
+			changes: []func(*decide.Snapshot){func(s *decide.Snapshot) { s.Served = nil }},
+			want:    outcome{Apply: without("ServiceMonitor/support"), InitialReplicas: 2},
+		},
+		{
+			name: "without its Secret a service gets no pods, and all the rest",
+			changes: []func(*decide.Snapshot){func(s *decide.Snapshot) {
+				references := build.References(s.Service)
+				s.References = []decide.Resolved{{Reference: references[0]}, {Reference: references[1], Found: true, HasKey: true}}
+			}},
+			want: outcome{
+				Apply:   without("ConfigMap/support-config-HASH", "Deployment/support", "HorizontalPodAutoscaler/support"),
+				Problem: "ReferenceNotFound: spec.model.openAI.apiKey: Secret openai does not exist: it is picked up as soon as it appears",
+			},
+		},
+		{
+			name: "a key that is not there is named",
+			changes: []func(*decide.Snapshot){func(s *decide.Snapshot) {
+				references := build.References(s.Service)
+				s.References = []decide.Resolved{{Reference: references[0], Found: true}, {Reference: references[1], Found: true, HasKey: true}}
+			}},
+			want: outcome{
+				Apply:   without("ConfigMap/support-config-HASH", "Deployment/support", "HorizontalPodAutoscaler/support"),
+				Problem: "ReferenceNotFound: spec.model.openAI.apiKey: Secret openai has no key api-key: it is picked up as soon as it appears",
+			},
+		},
+		{
+			name: "a configuration goes when no ReplicaSet names it any more",
+			changes: []func(*decide.Snapshot){deployed(2, "running", nil), func(s *decide.Snapshot) {
+				s.Configurations = []string{"support-config-running", "support-config-former", "support-config-old"}
+				s.ConfigurationsInUse = map[string]bool{"running": true, "former": true}
+			}},
+			want: outcome{Apply: without(), Delete: []string{"ConfigMap/support-config-old"}},
+		},
+		{
+			name:    "a suspended service is left as it is",
+			changes: []func(*decide.Snapshot){spelled(func(s *v1alpha1.RAGServiceSpec) { s.Suspend = true })},
+		},
+		{
+			name: "pools that the managed Redis cannot take are refused",
+			changes: []func(*decide.Snapshot){spelled(func(s *v1alpha1.RAGServiceSpec) {
+				s.Cache.Redis.PoolSize, s.Scaling.MaxReplicas = 1000, 100
+			})},
+			want: outcome{Problem: "InvalidSpec: spec.cache.redis.poolSize: with 1000 connections each, 100 replicas and the surge of a rollout would open 125250 connections, and the managed Redis takes 10000: lower poolSize or scaling.maxReplicas"},
+		},
+		{
+			name: "a local cache larger than the pod is refused",
+			changes: []func(*decide.Snapshot){spelled(func(s *v1alpha1.RAGServiceSpec) {
+				s.Cache.Local = &v1alpha1.LocalCache{MaxSize: resource.MustParse("512Mi")}
+			})},
+			want: outcome{Problem: "InvalidSpec: spec.cache.local.maxSize: is 512Mi, more than three quarters of spec.workload.resources.limits.memory (512Mi): lower it or raise the limit"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := snapshot(t, tt.changes...)
+			plan := decide.Decide(s)
+			got := outcome{
+				DeleteFirst: names(plan.DeleteFirst), Delete: names(plan.Delete),
+				HandOver: plan.HandOver, InitialReplicas: plan.InitialReplicas, Waiting: plan.Waiting,
+			}
+			for _, child := range plan.Apply {
+				got.Apply = append(got.Apply, strings.Replace(child.String(), s.Content.Hash, "HASH", 1))
+			}
+			if len(plan.Problems) > 0 {
+				got.Problem = plan.Problems[0].Reason + ": " + plan.Problems[0].Message
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("plan differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func names(keys []decide.Key) []string {
+	var result []string
+	for _, key := range keys {
+		result = append(result, key.Kind.Kind+"/"+key.Name)
+	}
+	return result
+}
+
+func TestImage(t *testing.T) {
+	pinned := deployed(2, "a", func(d *appsv1.Deployment) {
+		d.Annotations = map[string]string{build.AnnotationRuntimeImage: "runtime:v1"}
+	})
+	tests := []struct {
+		name       string
+		changes    []func(*decide.Snapshot)
+		wantImage  string
+		wantRecord bool
+	}{
+		{name: "a new service takes the operator's", wantImage: "runtime:v2", wantRecord: true},
+		{name: "an upgrade of the operator changes nothing", changes: []func(*decide.Snapshot){pinned}, wantImage: "runtime:v1", wantRecord: true},
+		{
+			name: "unless the service says so", wantImage: "runtime:v2", wantRecord: true,
+			changes: []func(*decide.Snapshot){pinned, spelled(func(s *v1alpha1.RAGServiceSpec) { s.Workload.UpgradePolicy = v1alpha1.UpgradeAutomatic })},
+		},
+		{
+			name: "an image of the user's own wins and is not recorded", wantImage: "own:v9",
+			changes: []func(*decide.Snapshot){pinned, spelled(func(s *v1alpha1.RAGServiceSpec) { s.Workload.Image = "own:v9" })},
+		},
+		{
+			name: "when the user's own goes, the operator's comes", wantImage: "runtime:v2", wantRecord: true,
+			changes: []func(*decide.Snapshot){deployed(2, "a", nil)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			image, record := decide.Image(snapshot(t, tt.changes...))
+			if image != tt.wantImage || record != tt.wantRecord {
+				t.Errorf("got %s, record %t, want %s, record %t", image, record, tt.wantImage, tt.wantRecord)
+			}
+		})
+	}
+}
+
+var errCall = errors.New("apply Service/support: the server is tired")

@@ -1,0 +1,101 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers/internal/build"
+)
+
+// Children names what a service owns, such as "Deployment/support", sorted. The
+// hash in a configuration's name is left out.
+func (e *Environment) Children(ctx context.Context, service *v1alpha1.RAGService) ([]string, error) {
+	kinds := []schema.GroupVersionKind{
+		build.ServiceAccountKind, build.ConfigMapKind, build.SecretKind, build.ServiceKind, build.DeploymentKind,
+		build.StatefulSetKind, build.AutoscalerKind, build.DisruptionKind, build.NetworkPolicyKind,
+	}
+	var names []string
+	for _, kind := range kinds {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		if err := e.Client.List(ctx, list, client.InNamespace(service.Namespace)); err != nil {
+			return nil, err
+		}
+		for _, item := range list.Items {
+			if metav1.IsControlledBy(&item, service) {
+				names = append(names, kind.Kind+"/"+item.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Roll plays the Deployment controller, which a bare API server lacks: all pods are
+// there, of the newest revision, and ready.
+func (e *Environment) Roll(t *testing.T, namespace, name string) {
+	t.Helper()
+	Eventually(t, func(ctx context.Context) error {
+		d := &appsv1.Deployment{}
+		if err := e.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, d); err != nil {
+			return err
+		}
+		n := *d.Spec.Replicas
+		d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
+		return e.Client.Status().Update(ctx, d)
+	})
+}
+
+// RollRedis plays the StatefulSet controller for a managed Redis.
+func (e *Environment) RollRedis(t *testing.T, namespace, name string) {
+	t.Helper()
+	Eventually(t, func(ctx context.Context) error {
+		s := &appsv1.StatefulSet{}
+		if err := e.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name + "-redis"}, s); err != nil {
+			return err
+		}
+		s.Status = appsv1.StatefulSetStatus{ObservedGeneration: s.Generation, Replicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+		return e.Client.Status().Update(ctx, s)
+	})
+}
+
+// Condition waits until a condition of the service has a status, and returns it.
+func (e *Environment) Condition(t *testing.T, service *v1alpha1.RAGService, kind string, want metav1.ConditionStatus) metav1.Condition {
+	t.Helper()
+	var found metav1.Condition
+	Eventually(t, func(ctx context.Context) error {
+		s := &v1alpha1.RAGService{}
+		if err := e.Client.Get(ctx, client.ObjectKeyFromObject(service), s); err != nil {
+			return err
+		}
+		if s.Status.ObservedGeneration != s.Generation && !s.Spec.Suspend {
+			return fmt.Errorf("generation %d is not looked at yet", s.Generation)
+		}
+		for _, c := range s.Status.Conditions {
+			if c.Type == kind && c.Status == want && c.ObservedGeneration == s.Generation {
+				found = c
+				return nil
+			}
+		}
+		return fmt.Errorf("no condition %s=%s in %+v", kind, want, s.Status.Conditions)
+	})
+	return found
+}
+
+// Object is an empty object of a kind, for the API server to fill in.
+func Object(kind schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(kind)
+	u.SetNamespace(namespace)
+	u.SetName(name)
+	return u
+}

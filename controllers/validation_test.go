@@ -1,0 +1,267 @@
+package controllers_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/config/crd"
+	"ragops.dev/ragservice/controllers/internal/testkit"
+	"ragops.dev/ragservice/controllers/render"
+)
+
+// valid is what the cases below change one thing of.
+const valid = `
+model: {extractive: {}}
+embedding: {lexical: {}}
+vectorStore: {memory: {documents: [{configMap: {name: docs}}]}}
+`
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// refusal is a spec with one mistake, and the message a user sees.
+type refusal struct {
+	name string
+	// spec is merged over valid, as a JSON merge patch would.
+	spec string
+	// object is the name of the object; "support" where it is empty.
+	object  string
+	wantErr string
+}
+
+var refusals = []refusal{
+	{name: "two models", spec: `model: {openAI: {model: a}}`, wantErr: "exactly one provider must be set: openAI, anthropic, bedrock or extractive"},
+	{name: "no model", spec: `model: {extractive: null}`, wantErr: "exactly one provider must be set: openAI, anthropic, bedrock or extractive"},
+	{name: "an empty fallback", spec: `model: {fallbacks: [{}]}`, wantErr: "exactly one provider must be set: openAI, anthropic, bedrock or extractive"},
+	{name: "two embeddings", spec: `embedding: {openAI: {model: a}}`, wantErr: "exactly one provider must be set: openAI, textEmbeddingsInference, bedrock or lexical"},
+	{name: "two vector stores", spec: `vectorStore: {http: {url: "http://a/query"}}`, wantErr: "exactly one provider must be set: pinecone, qdrant, weaviate, pgvector, openSearch, http or memory"},
+	{name: "an unknown field", spec: `modle: {}`, wantErr: `unknown field "spec.modle"`},
+	{name: "a ratio of 1.7", spec: `vectorStore: {minScore: "1.7"}`, wantErr: `must be a ratio between 0 and 1 with at most four decimals, as a string, such as "0.95"`},
+	{name: "a temperature of 3", spec: `model: {temperature: "3"}`, wantErr: `must be a number between 0 and 2, as a string, such as "0.2"`},
+	{name: "a model timeout of a day", spec: `model: {timeout: 24h}`, wantErr: "must be between 100ms and 1h"},
+	{name: "a base URL that is none", spec: `model: {extractive: null, openAI: {model: a, baseURL: "api.openai.com"}}`, wantErr: "must be a http or https URL, such as https://api.openai.com/v1"},
+	{name: "an Anthropic URL that is none", spec: `model: {extractive: null, anthropic: {model: a, baseURL: "ftp://a", apiKey: {name: a, key: b}}}`, wantErr: "must be a http or https URL, such as https://api.anthropic.com"},
+	{name: "a Bedrock endpoint that is none", spec: `model: {extractive: null, bedrock: {model: a, region: eu-west-1, endpoint: a}}`, wantErr: "must be a http or https URL"},
+	{name: "a region that is none", spec: `model: {extractive: null, bedrock: {model: a, region: Ireland}}`, wantErr: "spec.model.bedrock.region"},
+	{name: "an Azure version that is none", spec: `model: {extractive: null, openAI: {model: a, azure: {apiVersion: latest}}}`, wantErr: "spec.model.openAI.azure.apiVersion"},
+	{name: "ada with other dimensions", spec: `embedding: {lexical: null, openAI: {model: text-embedding-ada-002}, dimensions: 1024}`, wantErr: "text-embedding-ada-002 has 1536 dimensions"},
+	{name: "small with too many dimensions", spec: `embedding: {lexical: null, openAI: {model: text-embedding-3-small}, dimensions: 3072}`, wantErr: "text-embedding-3-small has at most 1536 dimensions"},
+	{name: "large with too many dimensions", spec: `embedding: {lexical: null, openAI: {model: text-embedding-3-large}, dimensions: 4096}`, wantErr: "text-embedding-3-large has at most 3072 dimensions"},
+	{name: "MiniLM with other dimensions", spec: `embedding: {lexical: null, textEmbeddingsInference: {endpoint: "http://a", model: sentence-transformers/all-MiniLM-L6-v2}, dimensions: 768}`, wantErr: "all-MiniLM-L6-v2 has 384 dimensions"},
+	{name: "embeddings from nowhere", spec: `embedding: {lexical: null, textEmbeddingsInference: {}}`, wantErr: "endpoint must be set: the URL of a Text Embeddings Inference server"},
+	{name: "an embedding URL that is none", spec: `embedding: {lexical: null, textEmbeddingsInference: {endpoint: a}}`, wantErr: "must be a http or https URL, such as http://embeddings:8080"},
+	{name: "a Weaviate URL that is none", spec: `vectorStore: {memory: null, weaviate: {endpoint: a, collection: Docs}}`, wantErr: "must be a http or https URL, such as http://weaviate:8080"},
+	{name: "an OpenSearch URL that is none", spec: `vectorStore: {memory: null, openSearch: {endpoint: a, index: docs}}`, wantErr: "must be a http or https URL, such as https://opensearch:9200"},
+	{name: "a store URL that is none", spec: `vectorStore: {memory: null, http: {url: a}}`, wantErr: "must be a http or https URL, such as http://vectors:8000/query"},
+	{name: "SQL for a table", spec: `vectorStore: {memory: null, pgvector: {dsn: {name: a, key: b}, table: "docs; drop table docs"}}`, wantErr: "spec.vectorStore.pgvector.table"},
+	{name: "a memory store without documents", spec: `vectorStore: {memory: {documents: []}}`, wantErr: "spec.vectorStore.memory.documents"},
+	{name: "no passages", spec: `vectorStore: {topK: 0}`, wantErr: "spec.vectorStore.topK"},
+	{name: "a cache of nothing", spec: `cache: {}`, wantErr: "at least one of redis and local must be set: the cache has to keep answers somewhere"},
+	{name: "legacy keys without Redis", spec: `cache: {legacyKeys: true, local: {}}`, wantErr: "legacyKeys shares a Redis with the old service: redis must be set"},
+	{name: "legacy keys by tenant", spec: `
+cache: {legacyKeys: true, scope: Tenant, redis: {managed: {}}}
+access: {apiKeys: {secret: {name: a, key: b}}}`, wantErr: "legacyKeys needs scope Shared: the keys of the old service know no tenant and no user"},
+	{name: "a scope nobody can tell", spec: `cache: {scope: User, local: {}}`, wantErr: "cache.scope Tenant and User need access: without it nobody says who is asking"},
+	{name: "a scope there is not", spec: `cache: {scope: Team, local: {}}`, wantErr: `Unsupported value: "Team": supported values: "Shared", "Tenant", "User"`},
+	{name: "an answer kept for nothing", spec: `cache: {ttl: 0s, local: {}}`, wantErr: "must be between 1s and 720h"},
+	{name: "a stale answer for ever", spec: `cache: {staleTTL: 1000h, local: {}}`, wantErr: "must be between 0s and 720h"},
+	{name: "a Redis both ways", spec: `cache: {redis: {managed: {}, external: {addresses: ["a:6379"]}}}`, wantErr: "exactly one must be set: managed or external"},
+	{name: "a tiny Redis", spec: `cache: {redis: {managed: {memory: 1Mi}}}`, wantErr: "must be at least 16Mi"},
+	{name: "no local memory", spec: `cache: {local: {maxSize: "0"}}`, wantErr: "must be greater than 0"},
+	{name: "an address without a port", spec: `cache: {redis: {external: {addresses: [redis]}}}`, wantErr: "spec.cache.redis.external.addresses[0]"},
+	{name: "a sentinel without a name", spec: `cache: {redis: {external: {addresses: ["a:26379"], mode: Sentinel}}}`, wantErr: "sentinelPrimary must be set with mode Sentinel: the name the sentinels know the primary by"},
+	{name: "one server at two addresses", spec: `cache: {redis: {external: {addresses: ["a:6379", "b:6379"]}}}`, wantErr: "mode Standalone takes exactly one address"},
+	{name: "a threshold of 2", spec: `cache: {local: {}, semantic: {threshold: "2"}}`, wantErr: "must be a ratio between 0 and 1"},
+	{name: "a query about nobody", spec: `userContext: {postgres: {dsn: {name: a, key: b}, query: SELECT 1}}`, wantErr: "must contain $1, which stands for the user's id"},
+	{name: "a look-up of a minute", spec: `userContext: {postgres: {dsn: {name: a, key: b}, query: SELECT $1, timeout: 1m}}`, wantErr: "must be between 1ms and 30s"},
+	{name: "access for nobody", spec: `access: {}`, wantErr: "at least one must be set: apiKeys or jwt"},
+	{name: "keys that are no URL", spec: `access: {jwt: {issuer: a, audiences: [a], jwksURL: a}}`, wantErr: "must be a http or https URL"},
+	{name: "more at least than at most", spec: `scaling: {minReplicas: 5, maxReplicas: 3}`, wantErr: "minReplicas must not be greater than maxReplicas"},
+	{name: "targets of a fixed size", spec: `scaling: {minReplicas: 3, maxReplicas: 3, targets: {cpuPercent: 50}}`, wantErr: "targets and behavior have no effect when minReplicas equals maxReplicas: raise maxReplicas or leave them out"},
+	{name: "targets without a target", spec: `scaling: {targets: {}}`, wantErr: "spec.scaling.targets"},
+	{name: "an average latency of nothing", spec: `objectives: {averageLatency: 0s}`, wantErr: "must be greater than 0s"},
+	{name: "a scrape ten times a second", spec: `monitoring: {serviceMonitor: {interval: 100ms}}`, wantErr: "must be at least 1s"},
+	{name: "annotations of someone else's account", spec: `workload: {serviceAccount: {name: a, annotations: {b: c}}}`, wantErr: "annotations belong to the ServiceAccount that the operator makes: leave them out when name is set"},
+	{name: "a Secret outside the namespace", spec: `model: {extractive: null, openAI: {model: a, apiKey: {name: "../other", key: b}}}`, wantErr: "spec.model.openAI.apiKey.name"},
+	{name: "a key that is a path", spec: `model: {extractive: null, openAI: {model: a, apiKey: {name: a, key: "../b"}}}`, wantErr: "spec.model.openAI.apiKey.key"},
+	{name: "an upgrade policy there is not", spec: `workload: {upgradePolicy: Never}`, wantErr: `supported values: "Pinned", "Automatic"`},
+	{name: "a name that is too long", object: strings.Repeat("a", 47), wantErr: "metadata.name must have at most 46 characters"},
+	{name: "a name that no Service can have", object: "a.b", wantErr: "metadata.name must be a DNS label that starts with a letter"},
+}
+
+func TestRefusals(t *testing.T) {
+	namespace := env.Namespace(t)
+	for _, tt := range refusals {
+		t.Run(tt.name, func(t *testing.T) {
+			object := object(t, namespace, tt.object, tt.spec)
+			err := client.WithFieldValidation(env.Client, "Strict").Create(t.Context(), object)
+			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
+				t.Errorf("the API server says %v, want an error with %q", err, tt.wantErr)
+			}
+			// What ragctl render says offline must not differ.
+			want := strings.ReplaceAll(strings.ReplaceAll(tt.wantErr, `unknown field "`, ""), `modle"`, "modle")
+			if _, err := render.Admit(t.Context(), encode(t, object)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("render.Admit says %v, want an error with %q", err, want)
+			}
+		})
+	}
+}
+
+// TestEveryRuleIsTested checks that each rule of the definition has a case above.
+func TestEveryRuleIsTested(t *testing.T) {
+	var definition any
+	if err := yaml.Unmarshal(crd.RAGServices, &definition); err != nil {
+		t.Fatal(err)
+	}
+	messages := map[string]bool{}
+	collect(definition, messages)
+	if len(messages) < 30 {
+		t.Fatalf("found %d rules in the definition, want more: is it read right?", len(messages))
+	}
+	for _, message := range slices.Sorted(maps.Keys(messages)) {
+		if !slices.ContainsFunc(refusals, func(r refusal) bool {
+			return strings.HasPrefix(message, r.wantErr)
+		}) {
+			t.Errorf("no case shows the message %q", message)
+		}
+	}
+}
+
+func collect(node any, messages map[string]bool) {
+	switch node := node.(type) {
+	case map[string]any:
+		if rules, ok := node["x-kubernetes-validations"].([]any); ok {
+			for _, rule := range rules {
+				messages[rule.(map[string]any)["message"].(string)] = true
+			}
+		}
+		for _, child := range node {
+			collect(child, messages)
+		}
+	case []any:
+		for _, child := range node {
+			collect(child, messages)
+		}
+	}
+}
+
+// TestDefaults checks that what a user leaves out shows in the object, and that the
+// offline defaults are the same.
+func TestDefaults(t *testing.T) {
+	object := object(t, env.Namespace(t), "", `
+cache: {redis: {managed: {}}, local: {}, semantic: {}}
+monitoring: {serviceMonitor: {}}`)
+	offline, err := render.Admit(t.Context(), encode(t, object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Client.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	got, err := yaml.Marshal(object.Object["spec"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "defaults.yaml")
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("defaults differ from %s (-want +got); -update writes it anew:\n%s", golden, diff)
+	}
+	online := &v1alpha1.RAGService{}
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(object), online); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(online.Spec, offline.Spec); diff != "" {
+		t.Errorf("offline defaults differ from the API server's (-want +got):\n%s", diff)
+	}
+}
+
+// TestSamples checks that the samples of the repository are accepted.
+func TestSamples(t *testing.T) {
+	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "production.yaml"} {
+		data, err := os.ReadFile(testkit.Path("config", "samples", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(data, &object.Object); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		object.SetNamespace(env.Namespace(t))
+		if err := client.WithFieldValidation(env.Client, "Strict").Create(t.Context(), object); err != nil {
+			t.Errorf("%s is refused: %v", file, err)
+		}
+	}
+}
+
+// object merges a spec over the valid one.
+func object(t *testing.T, namespace, name, spec string) *unstructured.Unstructured {
+	t.Helper()
+	if name == "" {
+		name = "support"
+	}
+	result := &unstructured.Unstructured{Object: map[string]any{}}
+	document := fmt.Sprintf("apiVersion: rag.ragops.dev/v1alpha1\nkind: RAGService\nmetadata: {name: %s, namespace: %s}\nspec:%s",
+		name, namespace, regexp.MustCompile(`(?m)^`).ReplaceAllString(valid, "  "))
+	decode(t, document, &result.Object)
+	var patch map[string]any
+	decode(t, spec, &patch)
+	merge(result.Object["spec"].(map[string]any), patch)
+	return result
+}
+
+func merge(into, patch map[string]any) {
+	for key, value := range patch {
+		inner, isMap := value.(map[string]any)
+		existing, wasMap := into[key].(map[string]any)
+		switch {
+		case value == nil:
+			delete(into, key)
+		case isMap && wasMap:
+			merge(existing, inner)
+		default:
+			into[key] = value
+		}
+	}
+}
+
+func decode(t *testing.T, document string, into *map[string]any) {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte(document))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, document)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func encode(t *testing.T, object *unstructured.Unstructured) []byte {
+	t.Helper()
+	data, err := object.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
