@@ -77,6 +77,7 @@ error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a threshold was not met.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return UsageError{Err: err} })
 
 	root.AddCommand(
+		newBenchCommand(streams),
 		newMigrateCommand(streams),
 		newStatusCommand(streams),
 	)

@@ -70,7 +70,9 @@ func TestJudge(t *testing.T) {
 		{name: "slow", change: func(s *load.Summary) { s.Latency.MeanMs, s.Latency.P95Ms = 1000.1, 2000.1 }, want: map[string]State{"averageLatency": Missed, "p95Latency": Missed}},
 		{name: "failing", change: func(s *load.Summary) { s.SuccessRatio = new(0.98) }, want: map[string]State{"successRatio": Missed}},
 		{name: "cold cache", change: func(s *load.Summary) { s.HitRatio = new(0.5) }, want: map[string]State{"cacheHitRatio": Missed}},
-		{name: "hot", change: func(s *load.Summary) { s.Usage = &usage.Summary{MeanCores: 81, CoresLimit: 100, MaxMemoryBytes: 86, MemoryLimitBytes: 100} }, want: map[string]State{"cpuPercent": Missed, "memoryPercent": Missed}},
+		{name: "hot", change: func(s *load.Summary) {
+			s.Usage = &usage.Summary{MeanCores: 81, CoresLimit: 100, MaxMemoryBytes: 86, MemoryLimitBytes: 100}
+		}, want: map[string]State{"cpuPercent": Missed, "memoryPercent": Missed}},
 		{name: "without limits", change: func(s *load.Summary) { s.Usage = &usage.Summary{MeanCores: 81} }, want: map[string]State{"cpuPercent": NotMeasured, "memoryPercent": NotMeasured}},
 		{name: "nothing measured", change: func(s *load.Summary) { *s = load.Summary{} }, want: map[string]State{
 			"queriesPerSecond": Missed, "averageLatency": NotMeasured, "p95Latency": NotMeasured, "successRatio": NotMeasured,

@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
 func TestSummarize(t *testing.T) {
@@ -148,45 +151,57 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// The API server is client-go's fake: the metrics come from another server in
-// any case, and their form is that of metrics.k8s.io/v1beta1.
+// The API server is controller-runtime's fake, with objects of the form of
+// metrics.k8s.io/v1beta1.
 func TestPods(t *testing.T) {
-	pod := func(name string, limits corev1.ResourceList) *corev1.Pod {
+	podLabels := map[string]string{"app": "support"}
+	pod := func(name string, phase corev1.PodPhase, limits corev1.ResourceList) client.Object {
 		return &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "shop", Labels: map[string]string{"app": "support"}},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "shop", Labels: podLabels},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "runtime", Resources: corev1.ResourceRequirements{Limits: limits}}}},
-			Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+			Status:     corev1.PodStatus{Phase: phase},
 		}
 	}
+	metrics := func(name, cpu, memory string) client.Object {
+		object := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
+			"containers": []any{map[string]any{"name": "runtime", "usage": map[string]any{"cpu": cpu, "memory": memory}}},
+		}}
+		object.SetName(name)
+		object.SetNamespace("shop")
+		object.SetLabels(podLabels)
+		return object
+	}
+	const running = corev1.PodRunning
 	whole := corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("1Gi")}
-	const metrics = `{"kind":"PodMetricsList","items":[
-		{"metadata":{"name":"a"},"containers":[{"name":"runtime","usage":{"cpu":"500m","memory":"256Mi"}}]},
-		{"metadata":{"name":"b"},"containers":[{"name":"runtime","usage":{"cpu":"250000000n","memory":"262144Ki"}}]}]}`
 	tests := []struct {
 		name    string
-		pods    []*corev1.Pod
-		metrics string
+		objects []client.Object
 		want    *Sample
 		wantErr string
 	}{
-		{name: "two with limits", pods: []*corev1.Pod{pod("a", whole), pod("b", whole)}, metrics: metrics,
+		{name: "two with limits", objects: []client.Object{pod("a", running, whole), pod("b", running, whole), metrics("a", "500m", "256Mi"), metrics("b", "250000000n", "262144Ki")},
 			want: &Sample{Cores: 0.75, MemoryBytes: 512 << 20, CoresLimit: 4, MemoryLimitBytes: 2 << 30}},
-		{name: "one without a limit bounds nothing", pods: []*corev1.Pod{pod("a", whole), pod("b", nil)}, metrics: metrics,
-			want: &Sample{Cores: 0.75, MemoryBytes: 512 << 20}},
-		{name: "no metrics yet", pods: []*corev1.Pod{pod("a", whole)}, metrics: `{"items":[]}`},
+		{name: "one without a limit bounds nothing", objects: []client.Object{pod("a", running, whole), pod("b", running, nil), metrics("a", "1", "1Mi")},
+			want: &Sample{Cores: 1, MemoryBytes: 1 << 20}},
+		{name: "one that has ended lends no limit", objects: []client.Object{pod("a", running, whole), pod("b", corev1.PodSucceeded, whole), metrics("a", "1", "1Mi")},
+			want: &Sample{Cores: 1, MemoryBytes: 1 << 20, CoresLimit: 2, MemoryLimitBytes: 1 << 30}},
+		{name: "no metrics yet", objects: []client.Object{pod("a", running, whole)}},
 		{name: "no pods", wantErr: `no pod of namespace shop runs that matches "app=support"`},
-		{name: "garbage", pods: []*corev1.Pod{pod("a", whole)}, metrics: "<", wantErr: "read the metrics of the pods"},
+		{name: "garbage", objects: []client.Object{pod("a", running, whole), metrics("a", "lots", "1")}, wantErr: "read the metrics of pod a"},
 	}
+	scheme := runtime.NewScheme()
+	if err := corev1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	scheme.AddKnownTypeWithName(schema.GroupVersionKind{Group: "metrics.k8s.io", Version: "v1beta1", Kind: "PodMetrics"}, &unstructured.Unstructured{})
+	scheme.AddKnownTypeWithName(schema.GroupVersionKind{Group: "metrics.k8s.io", Version: "v1beta1", Kind: "PodMetricsList"}, &unstructured.UnstructuredList{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			client := fake.NewClientset()
-			for _, pod := range tt.pods {
-				if _, err := client.CoreV1().Pods("shop").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-					t.Fatal(err)
-				}
+			p, err := NewPods(fake.NewClientBuilder().WithScheme(scheme).WithObjects(tt.objects...).Build(), "shop", "app=support")
+			if err != nil {
+				t.Fatal(err)
 			}
-			p := NewPods(client, "shop", "app=support")
-			p.metrics = func(context.Context) ([]byte, error) { return []byte(tt.metrics), nil }
 			got, err := p.Sample(t.Context())
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
@@ -199,7 +214,11 @@ func TestPods(t *testing.T) {
 			}
 		})
 	}
+	if _, err := NewPods(nil, "shop", "app in ("); err == nil || !strings.Contains(err.Error(), "is no label selector") {
+		t.Errorf("the error is %v", err)
+	}
 }
+
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 func endGroup(t *testing.T, cmd *exec.Cmd) {
