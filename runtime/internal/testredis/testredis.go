@@ -32,8 +32,8 @@ type Server struct {
 
 	tb   testing.TB
 	dir  string
+	conf string // the configuration file's content
 	args []string
-	port int
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process is gone
 }
@@ -42,8 +42,16 @@ type Server struct {
 // Args are added to its command line, such as "--requirepass", "secret".
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, dir: tb.TempDir(), args: args, port: freePort(tb)}
-	s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
+	port := freePort(tb)
+	args = append([]string{"--port", port, "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"}, args...)
+	return start(tb, port, "", args)
+}
+
+func start(tb testing.TB, port, conf string, args []string) *Server {
+	tb.Helper()
+	dir := tb.TempDir()
+	args = append([]string{"--bind", "127.0.0.1", "--dir", dir}, args...)
+	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), tb: tb, dir: dir, conf: conf, args: args}
 	s.Restart()
 	tb.Cleanup(s.Kill)
 	return s
@@ -56,15 +64,11 @@ func (s *Server) Restart() {
 	if err != nil {
 		s.tb.Fatal("redis-server is not installed; on Debian: apt-get install redis-server")
 	}
-	config := filepath.Join(s.dir, "redis.conf")
-	base := []string{
-		config, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
-		"--save", "", "--appendonly", "no", "--enable-debug-command", "local",
-	}
-	if err := os.WriteFile(config, nil, 0o600); err != nil {
+	conf := filepath.Join(s.dir, "redis.conf")
+	if err := os.WriteFile(conf, []byte(s.conf), 0o600); err != nil {
 		s.tb.Fatal(err)
 	}
-	s.cmd = exec.Command(path, append(base, s.args...)...) //nolint:noctx // ends with Kill, which also reaps it
+	s.cmd = exec.Command(path, append([]string{conf}, s.args...)...) //nolint:noctx // ends with Kill, which also reaps it
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		s.tb.Fatal(err)
@@ -133,12 +137,12 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-func freePort(tb testing.TB) int {
+func freePort(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed on the next line
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
