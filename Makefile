@@ -45,7 +45,7 @@ generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and ap
 
 .PHONY: test
 test: test-packages ## Run the unit tests and the API tests (real kube-apiserver, etcd, Redis, PostgreSQL) with the race detector.
-	@assets=$$(cd hack/cluster && go run . assets) && KUBEBUILDER_ASSETS=$$assets go test -race ./...
+	@assets=$$(cd hack/cluster && go run . assets) && export KUBEBUILDER_ASSETS=$$assets && go test -race ./... && cd hack/migratetest && go test ./...
 
 .PHONY: test-packages
 test-packages: # The servers that tests start for themselves.
