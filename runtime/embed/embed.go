@@ -1,5 +1,5 @@
 // Package embed turns text into vectors, with one file per provider. It knows
-// nothing of queries, caches or HTTP handlers.
+// nothing of queries, answers or HTTP handlers.
 package embed
 
 import "context"
@@ -9,10 +9,28 @@ type Embedder interface {
 	// Embed returns one vector per text, in order, each of the same length. The
 	// texts and vectors are the caller's; an Embedder keeps neither. An error is
 	// an [ragops.dev/ragservice/runtime/upstream.Error] where another server is
-	// asked.
+	// asked, or ctx's own.
 	Embed(ctx context.Context, texts []string) ([][]float32, error)
 
 	// Identity names provider, model and dimensions. It is part of every cache
 	// key's epoch: two embedders of one identity give the same vectors.
 	Identity() string
+}
+
+// Documents returns the embedder for texts that will be searched. E itself is
+// for questions: some models (Cohere's) embed the two in different ways.
+func Documents(e Embedder) Embedder {
+	if d, ok := e.(interface{ forDocuments() Embedder }); ok {
+		return d.forDocuments()
+	}
+	return e
+}
+
+// Dimensions returns the length of the vectors that e gave last, whether they
+// were as configured or not; 0 before the first ones.
+func Dimensions(e Embedder) int {
+	if d, ok := e.(interface{ Dimensions() int }); ok {
+		return d.Dimensions()
+	}
+	return 0
 }

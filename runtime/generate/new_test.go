@@ -290,14 +290,18 @@ func TestCallerGoesAway(t *testing.T) {
 	gone := errors.New("broken pipe")
 	tests := []struct {
 		name string
-		step func(canceled chan<- struct{}) step
+		step func(cancel func(), canceled chan<- struct{}) step
 		emit func(cancel func()) func(string) error
 		want error
 	}{
 		{
 			name: "before the first piece", want: context.Canceled,
-			step: func(canceled chan<- struct{}) step {
-				return func(_ api, _ http.ResponseWriter, r *http.Request, _ bool) { <-r.Context().Done(); close(canceled) }
+			step: func(cancel func(), canceled chan<- struct{}) step {
+				return func(_ api, _ http.ResponseWriter, r *http.Request, _ bool) {
+					cancel()
+					<-r.Context().Done()
+					close(canceled)
+				}
 			},
 		},
 		{
@@ -315,19 +319,17 @@ func TestCallerGoesAway(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(a.name+"/"+tt.name, func(t *testing.T) {
 				canceled := make(chan struct{})
-				f := newFake(t, a, tt.step(canceled))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				f := newFake(t, a, tt.step(cancel, canceled))
 				registry := new(upstream.Registry)
 				g, err := New(config.Model{ModelProvider: a.provider(f.url, keyFile(t)), Timeout: time.Minute, MaxOutputTokens: 9}, registry)
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
 				var emit func(string) error
 				if tt.emit != nil {
 					emit = tt.emit(cancel)
-				} else {
-					time.AfterFunc(50*time.Millisecond, cancel)
 				}
 				if _, err := g.Generate(ctx, Request{Question: "What?"}, emit); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
@@ -345,7 +347,7 @@ func TestCallerGoesAway(t *testing.T) {
 	}
 }
 
-func streamsUntilGone(canceled chan<- struct{}) step {
+func streamsUntilGone(_ func(), canceled chan<- struct{}) step {
 	return func(a api, w http.ResponseWriter, r *http.Request, _ bool) {
 		a.begin(w)
 		a.piece(w, "first")

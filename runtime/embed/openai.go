@@ -1,0 +1,75 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/openai/openai-go/v3"
+
+	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/upstream/openaiclient"
+)
+
+// openAIBatch is well below OpenAI's 2,048 texts and 300,000 tokens for one
+// request, with passages of a few hundred tokens.
+const openAIBatch = 128
+
+// openAI asks a server that speaks OpenAI's embeddings API.
+type openAI struct {
+	cfg        config.OpenAI
+	embeddings openai.EmbeddingService
+	// dimensions is sent where the model can shorten its vectors; else 0.
+	dimensions int
+}
+
+var _ provider = (*openAI)(nil)
+
+func newOpenAI(cfg config.OpenAI, dimensions int) (*openAI, error) {
+	options, err := openaiclient.Options(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("openAI.apiKeyFile: %w", err)
+	}
+	o := &openAI{cfg: cfg, embeddings: openai.NewEmbeddingService(options...)}
+	// The API reference: "only supported in text-embedding-3 and later models";
+	// others refuse the field, and so do many compatible servers.
+	if strings.HasPrefix(cfg.Model, "text-embedding-3") {
+		o.dimensions = dimensions
+	}
+	return o, nil
+}
+
+func (o *openAI) batch() int { return openAIBatch }
+
+func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.BaseURL, o.cfg.Model) }
+
+// embed implements [provider].
+func (o *openAI) embed(ctx context.Context, texts []string, _ purpose) ([][]float32, error) {
+	params := openai.EmbeddingNewParams{
+		Model: o.cfg.Model, Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: texts},
+	}
+	if o.dimensions > 0 {
+		params.Dimensions = openai.Int(int64(o.dimensions))
+	}
+	answer, err := o.embeddings.New(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	vectors := make([][]float32, len(texts))
+	for _, e := range answer.Data {
+		if e.Index < 0 || e.Index >= int64(len(texts)) || vectors[e.Index] != nil {
+			return nil, errors.New("the vectors are not numbered from 0 to one less than the texts")
+		}
+		vectors[e.Index] = float32s(e.Embedding)
+	}
+	return vectors, nil
+}
+
+func float32s(values []float64) []float32 {
+	vector := make([]float32, len(values))
+	for i, v := range values {
+		vector[i] = float32(v)
+	}
+	return vector
+}
