@@ -110,21 +110,32 @@ type demo struct {
 	progress   *progress.Printer
 }
 
-// install applies the same manifests that users install.
+// install applies the same manifests that users install. Pods of an earlier demo
+// are replaced: their images may have changed under the same name.
 func (d *demo) install(ctx context.Context) error {
-	config := func(elements ...string) string {
-		return filepath.Join(append([]string{d.repository, "config"}, elements...)...)
-	}
+	operator := workload{namespace: operatorNamespace, name: "deployment/ragservice-operator"}
+	runtime := workload{namespace: sampleNamespace, name: "deployment/" + sampleName}
+	operatorWas, runtimeWas := d.exists(ctx, operator), d.exists(ctx, runtime)
 	steps := []struct {
 		title string
+		skip  bool
 		args  []string
 	}{
-		{"kubectl apply -k config/default", []string{"apply", "--server-side", "--force-conflicts", "--kustomize", config("default")}},
-		{"waiting for the operator", []string{"rollout", "status", "deployment", "--namespace", operatorNamespace, "--timeout=2m"}},
-		{"kubectl apply -k config/samples/embedded", []string{"apply", "--server-side", "--force-conflicts", "--kustomize", config("samples", "embedded")}},
-		{"waiting for the RAGService to be Ready", []string{"wait", "--for=condition=Ready", "ragservice/" + sampleName, "--namespace", sampleNamespace, "--timeout=3m"}},
+		{title: "kubectl apply -k config/default", args: d.apply("default")},
+		{title: "replacing the operator of before", skip: !operatorWas, args: operator.rollout("restart")},
+		{title: "waiting for the operator", args: operator.rollout("status", "--timeout=2m")},
+		{title: "kubectl apply -k config/samples/embedded", args: d.apply("samples", "embedded")},
+		{title: "replacing the runtime of before", skip: !runtimeWas, args: runtime.rollout("restart")},
+		{
+			title: "waiting for the RAGService to be Ready",
+			args:  []string{"wait", "--for=condition=Ready", "ragservice/" + sampleName, "--namespace", sampleNamespace, "--timeout=3m"},
+		},
+		{title: "waiting for all replicas", args: runtime.rollout("status", "--timeout=3m")},
 	}
 	for _, step := range steps {
+		if step.skip {
+			continue
+		}
 		err := d.progress.Do(step.title, "", func() error {
 			_, err := d.kubectl.Get(ctx, step.args...)
 			return err
@@ -134,6 +145,23 @@ func (d *demo) install(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// workload is what a controller runs pods for.
+type workload struct{ namespace, name string }
+
+func (w workload) rollout(command string, flags ...string) []string {
+	return append([]string{"rollout", command, w.name, "--namespace", w.namespace}, flags...)
+}
+
+func (d *demo) exists(ctx context.Context, w workload) bool {
+	_, err := d.kubectl.Get(ctx, "get", w.name, "--namespace", w.namespace)
+	return err == nil
+}
+
+func (d *demo) apply(folder ...string) []string {
+	kustomization := filepath.Join(append([]string{d.repository, "config"}, folder...)...)
+	return []string{"apply", "--server-side", "--force-conflicts", "--kustomize", kustomization}
 }
 
 // show prints what the operator made of the resource.
