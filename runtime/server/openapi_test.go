@@ -146,6 +146,8 @@ func TestHandlersKeepToOpenAPI(t *testing.T) {
 		{method: "POST", path: "/v1/cache/invalidate", body: `{"all": true}`, wantStatus: 403},
 		{method: "POST", path: "/v1/cache/invalidate", body: `{"all": true, "dry_run": true}`, managed: true, wantStatus: 200},
 		{method: "POST", path: "/v1/cache/invalidate", body: `{}`, managed: true, wantStatus: 400},
+		{method: "PUT", path: "/v1/faq", body: `[{"question": "a", "answer": "b"}]`, managed: true, wantStatus: 409},
+		{method: "PUT", path: "/v1/faq", body: `[{"question": "a"}]`, managed: true, wantStatus: 400},
 		{method: "POST", path: "/v1/documents", body: `{"documents": [{"id": "a", "text": "b"}]}`, managed: true, wantStatus: 409},
 		{method: "DELETE", path: "/v1/documents?id=a", operation: "/v1/documents", managed: true, wantStatus: 409},
 	}

@@ -13,14 +13,16 @@ import (
 	"ragops.dev/ragservice/runtime/cache"
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/query"
+	"ragops.dev/ragservice/runtime/ratelimit"
 	"ragops.dev/ragservice/runtime/telemetry"
 )
 
 // Server answers queries over HTTP.
 type Server struct {
 	service   *query.Service
-	access    *access.Access // nil lets everybody in
-	cache     *cache.Cache   // nil without a cache
+	access    *access.Access     // nil lets everybody in
+	rate      *ratelimit.Limiter // nil without a limit
+	cache     *cache.Cache       // nil without a cache
 	metrics   *telemetry.Metrics
 	admission *admission
 	log       *slog.Logger
@@ -41,9 +43,9 @@ type limits struct {
 // maxTopK bounds the passages that one request may ask for.
 const maxTopK = 100
 
-func newServer(cfg *config.Config, service *query.Service, access *access.Access, metrics *telemetry.Metrics, log *slog.Logger) *Server {
+func newServer(cfg *config.Config, service *query.Service, metrics *telemetry.Metrics, log *slog.Logger) *Server {
 	return &Server{
-		service: service, access: access, cache: service.Cache, metrics: metrics, log: log, warnings: newWarningLimit(),
+		service: service, cache: service.Cache, metrics: metrics, log: log, warnings: newWarningLimit(),
 		model: query.ModelName(cfg.Model.ModelProvider), started: time.Now(),
 		admission: newAdmission(cfg.Server, metrics),
 		limits:    limits{body: cfg.Server.MaxBodyBytes, question: cfg.Server.MaxQueryBytes, topK: maxTopK, query: cfg.Server.QueryTimeout},
@@ -69,6 +71,7 @@ func (s *Server) routes() []route {
 func (s *Server) managementRoutes(guard func(managementHandler) handler) []route {
 	return []route{
 		{http.MethodPost, "/v1/cache/invalidate", openAIErrors, guard(s.invalidate)},
+		{http.MethodPut, "/v1/faq", openAIErrors, guard(s.putFAQ)},
 		{http.MethodPost, "/v1/documents", openAIErrors, guard(s.putDocuments)},
 		{http.MethodDelete, "/v1/documents", openAIErrors, guard(s.deleteDocuments)},
 	}
