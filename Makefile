@@ -50,10 +50,13 @@ test: test-packages ## Run the unit tests and the API tests (real kube-apiserver
 .PHONY: test-packages
 test-packages: # The servers that tests start for themselves.
 	hack/ensure-packages redis-server=redis-server '/usr/lib/postgresql/*/bin/postgres=postgresql' node=nodejs npm=npm
-	$(MAKE) --no-print-directory hack/pglite/node_modules/.package-lock.json
+	$(MAKE) --no-print-directory hack/pglite/node_modules/.package-lock.json hack/openai-client/node_modules/.package-lock.json
 
 hack/pglite/node_modules/.package-lock.json: hack/pglite/package-lock.json # PostgreSQL with pgvector.
 	npm ci --prefix hack/pglite --ignore-scripts --no-audit --no-fund
+
+hack/openai-client/node_modules/.package-lock.json: hack/openai-client/package-lock.json # The official OpenAI client.
+	npm ci --prefix hack/openai-client --ignore-scripts --no-audit --no-fund
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on the local cluster.
