@@ -45,7 +45,9 @@ generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and ap
 
 .PHONY: test
 test: test-packages ## Run the unit tests and the API tests (real kube-apiserver, etcd, Redis, PostgreSQL) with the race detector.
-	@assets=$$(cd hack/cluster && go run . assets) && export KUBEBUILDER_ASSETS=$$assets && go test -race ./... && cd hack/migratetest && go test ./...
+	@export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
+	for dir in $(filter-out . hack/e2e,$(MODULES)); do echo "test $$dir"; (cd $$dir && go test ./...); done; \
+	go test -race ./...
 
 .PHONY: test-packages
 test-packages: # The servers that tests start for themselves.
