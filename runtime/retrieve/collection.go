@@ -3,6 +3,7 @@ package retrieve
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 )
 
@@ -18,31 +19,67 @@ const (
 
 // collection is what a store says of the place that is searched.
 type collection struct {
+	// dimensions of its vectors; 0 where the store does not say.
 	dimensions int
 	metric     metric
-	// name of the vector within a record; empty where there is only one.
+	// vector is its name within a record; empty where there is only one.
 	vector string
 	// engine computes the scores; only OpenSearch has several.
 	engine string
+	// fields are the metadata that can be compared, by key; nil where a store
+	// compares any value with any.
+	fields map[string]field
+}
+
+// field is metadata in a store that knows types.
+type field struct {
+	// name to compare by, which is not always the key.
+	name string
+	kind kind
+}
+
+// kind is the type of a field's values, in the store's own words where it is none
+// of these.
+type kind string
+
+const (
+	kindText    kind = "text"
+	kindWords   kind = "words" // text that is cut into words and compared by them
+	kindNumber  kind = "number"
+	kindInteger kind = "integer"
+	kindBoolean kind = "boolean"
+)
+
+// holds tells whether values of a kind can equal the value of a filter.
+func (k kind) holds(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return k != kindNumber && k != kindInteger && k != kindBoolean
+	case float64:
+		return k == kindNumber || k == kindInteger && v == math.Trunc(v)
+	case bool:
+		return k == kindBoolean
+	}
+	return false
 }
 
 // schema asks the store for its collection when the first search needs it, and
-// again when a vector does not fit: somebody may have mended it.
+// again when a vector or a key does not fit: somebody may have changed it.
 type schema struct {
 	read  func(context.Context) (collection, error)
 	known atomic.Pointer[collection]
 }
 
 // of returns the collection, which fits vectors of that length.
-func (s *schema) of(ctx context.Context, dimensions int) (collection, error) {
-	if known := s.known.Load(); known != nil && known.dimensions == dimensions {
+func (s *schema) of(ctx context.Context, dimensions int, filter *Filter) (collection, error) {
+	if known := s.known.Load(); known != nil && known.takes(dimensions) && known.has(filter) {
 		return *known, nil
 	}
 	c, err := s.read(ctx)
 	if err != nil {
 		return collection{}, err
 	}
-	if c.dimensions != dimensions {
+	if !c.takes(dimensions) {
 		return collection{}, rejected(dimensionError(c.dimensions, dimensions))
 	}
 	if c.metric != metricCosine && c.metric != metricDot {
@@ -50,4 +87,48 @@ func (s *schema) of(ctx context.Context, dimensions int) (collection, error) {
 	}
 	s.known.Store(&c)
 	return c, nil
+}
+
+// current returns the collection where no vector is at hand.
+func (s *schema) current(ctx context.Context, filter *Filter) (collection, error) {
+	if known := s.known.Load(); known != nil && known.has(filter) {
+		return *known, nil
+	}
+	return s.read(ctx)
+}
+
+func (c *collection) takes(dimensions int) bool {
+	return c.dimensions == 0 || c.dimensions == dimensions
+}
+
+// compares tells whether the filter's result can be exact. Words find more than
+// what equals, so that the rest must be left out afterwards; that cannot be done
+// where the filter says what not to find, or what to delete.
+func (c *collection) compares(filter *Filter, deleting bool) error {
+	if filter == nil {
+		return nil
+	}
+	for i := range filter.Filters {
+		if err := c.compares(&filter.Filters[i], deleting); err != nil {
+			return err
+		}
+	}
+	if c.fields[filter.Key].kind == kindWords && (deleting || filter.Type == FilterNotEqual || filter.Type == FilterNotIn) {
+		return rejected(fmt.Errorf("%q is cut into words in this store, so %s cannot be exact: index it as a whole", filter.Key, filter.Type))
+	}
+	return nil
+}
+
+// has tells whether all keys of the filter are known.
+func (c *collection) has(filter *Filter) bool {
+	if c.fields == nil || filter == nil {
+		return true
+	}
+	for i := range filter.Filters {
+		if !c.has(&filter.Filters[i]) {
+			return false
+		}
+	}
+	_, ok := c.fields[filter.Key]
+	return ok || filter.Key == ""
 }

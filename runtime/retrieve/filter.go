@@ -211,15 +211,28 @@ func (f *Filter) Match(metadata map[string]any) bool {
 		}
 		return false
 	case FilterEqual:
-		return holds(metadata[f.Key], f.Value)
+		return holds(lookUp(metadata, f.Key), f.Value)
 	case FilterNotEqual:
-		return !holds(metadata[f.Key], f.Value)
+		return !holds(lookUp(metadata, f.Key), f.Value)
 	case FilterIn:
-		return holdsAny(metadata[f.Key], f.Value)
+		return holdsAny(lookUp(metadata, f.Key), f.Value)
 	case FilterNotIn:
-		return !holdsAny(metadata[f.Key], f.Value)
+		return !holdsAny(lookUp(metadata, f.Key), f.Value)
 	}
-	return f.matchOrder(metadata[f.Key])
+	return f.matchOrder(lookUp(metadata, f.Key))
+}
+
+// lookUp finds a value by its key, or by the path that the key is with its dots.
+func lookUp(metadata map[string]any, key string) any {
+	if value, ok := metadata[key]; ok {
+		return value
+	}
+	if outer, inner, ok := strings.Cut(key, "."); ok {
+		if nested, ok := metadata[outer].(map[string]any); ok {
+			return lookUp(nested, inner)
+		}
+	}
+	return nil
 }
 
 func (f *Filter) matchOrder(have any) bool {

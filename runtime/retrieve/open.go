@@ -28,6 +28,10 @@ func open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, 
 		return openPinecone(*cfg.Pinecone, over("pinecone"))
 	case cfg.Qdrant != nil:
 		return openQdrant(*cfg.Qdrant, over("qdrant"))
+	case cfg.OpenSearch != nil:
+		return openOpenSearch(*cfg.OpenSearch, over("openSearch"))
+	case cfg.HTTP != nil:
+		return openHTTP(*cfg.HTTP, over("http"))
 	case cfg.PGVector != nil:
 		return openPGVector(*cfg.PGVector, over("pgvector"))
 	case cfg.Memory != nil:

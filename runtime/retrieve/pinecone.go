@@ -82,7 +82,7 @@ func (s *pineconeStore) readIndex(ctx context.Context) (collection, error) {
 // Search implements [Store].
 func (s *pineconeStore) Search(ctx context.Context, query Query) ([]Passage, error) {
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
-		c, err := s.schema.of(ctx, len(query.Vector))
+		c, err := s.schema.of(ctx, len(query.Vector), nil)
 		if err != nil {
 			return nil, err
 		}

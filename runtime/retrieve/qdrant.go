@@ -104,7 +104,7 @@ func (s *qdrantStore) readCollection(ctx context.Context) (collection, error) {
 // Search implements [Store].
 func (s *qdrantStore) Search(ctx context.Context, query Query) ([]Passage, error) {
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
-		c, err := s.schema.of(ctx, len(query.Vector))
+		c, err := s.schema.of(ctx, len(query.Vector), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (s *qdrantStore) Upsert(ctx context.Context, records []Record) error {
 		return nil
 	}
 	return tell(ctx, s.remote, func(ctx context.Context) error {
-		c, err := s.schema.of(ctx, len(records[0].Vector))
+		c, err := s.schema.of(ctx, len(records[0].Vector), nil)
 		if err != nil {
 			return err
 		}

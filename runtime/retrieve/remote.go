@@ -3,6 +3,7 @@ package retrieve
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,14 +67,22 @@ func passages(matches []match, textField string, query Query) ([]Passage, error)
 		}
 		metadata := maps.Clone(m.fields)
 		delete(metadata, textField)
-		source, _ := metadata[MetadataSource].(string)
-		found = append(found, Passage{ID: m.id, Text: text, Source: source, Score: m.score, Metadata: metadata})
+		found = append(found, Passage{ID: m.id, Text: text, Source: sourceOf(metadata), Score: m.score, Metadata: metadata})
 	}
 	if len(matches) > 0 && withText == 0 {
 		return nil, invalid("none of the %d passages found has a text in %q: is it the right field?", len(matches), textField)
 	}
 	slices.SortStableFunc(found, func(a, b Passage) int { return cmp.Compare(b.Score, a.Score) })
 	return found[:min(len(found), query.TopK)], nil
+}
+
+// sourceOf also looks where LangChain's stores keep the metadata, one level down.
+func sourceOf(metadata map[string]any) string {
+	source, ok := metadata[MetadataSource].(string)
+	if nested, isMap := metadata["metadata"].(map[string]any); !ok && isMap {
+		source, _ = nested[MetadataSource].(string)
+	}
+	return source
 }
 
 // unitVector is the question's vector as the collection needs it: of unit length
@@ -95,6 +104,22 @@ func (r Record) fieldsOf(textField string) map[string]any {
 	}
 	fields[textField] = r.Text
 	return fields
+}
+
+// httpError finds the error that the HTTP client made, which a store's own client
+// may have wrapped; what is none is an answer that was not understood. Of the
+// store's client nothing is repeated: it may quote the whole answer.
+func httpError(ctx context.Context, err error) error {
+	if known, ok := errors.AsType[*upstream.Error](err); ok {
+		return known
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return invalid("the answer is no JSON: %w", syntax)
+	}
+	return invalid("the answer has not the form expected")
 }
 
 // errNoFilter guards against a filter that would remove everything.

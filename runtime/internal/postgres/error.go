@@ -21,7 +21,11 @@ func Error(ctx context.Context, err error) error {
 		return known
 	}
 	if answered, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return &upstream.Error{Kind: kindOf(answered.Code), Err: errors.New(answered.Message + " (SQLSTATE " + answered.Code + ")")}
+		message := answered.Message
+		if strings.HasPrefix(answered.Code, "22") && answered.Code != "22000" {
+			message = "a value does not fit its type" // the message quotes it
+		}
+		return &upstream.Error{Kind: kindOf(answered.Code), Err: errors.New(message + " (SQLSTATE " + answered.Code + ")")}
 	}
 	switch {
 	case errors.Is(context.Cause(ctx), context.Canceled):

@@ -1,0 +1,103 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/upstream"
+)
+
+// httpStore asks a service that takes
+//
+//	POST {"vector": […], "top_k": 5, "include_metadata": true, "filter": {…}}
+//
+// and answers {"matches": [{"id", "score", "metadata": {"text", …}}]}, as the
+// services do that RAGService replaces. The score is taken for the cosine
+// similarity. The filter is sent in OpenAI's form where there is one, and kept
+// here once more: a service that knows no filters finds less, never more.
+type httpStore struct {
+	remote
+	client         *http.Client
+	url, textField string
+}
+
+var _ Store = (*httpStore)(nil)
+
+func openHTTP(cfg config.HTTPStore, r remote) (*httpStore, error) {
+	client, err := upstream.NewHTTPClient(upstream.Secret{File: cfg.APIKeyFile, Header: "Authorization", Prefix: "Bearer "})
+	if err != nil {
+		return nil, err
+	}
+	return &httpStore{remote: r, client: client, url: cfg.URL, textField: cfg.TextField}, nil
+}
+
+type httpStoreRequest struct {
+	Vector          []float32 `json:"vector"`
+	TopK            int       `json:"top_k"`
+	IncludeMetadata bool      `json:"include_metadata"`
+	Filter          *Filter   `json:"filter,omitempty"`
+}
+
+type httpStoreResponse struct {
+	Matches []struct {
+		// ID is a string or a number.
+		ID       any            `json:"id"`
+		Score    *float64       `json:"score"`
+		Metadata map[string]any `json:"metadata"`
+	} `json:"matches"`
+}
+
+// Search implements [Store].
+func (s *httpStore) Search(ctx context.Context, query Query) ([]Passage, error) {
+	body, err := json.Marshal(httpStoreRequest{Vector: query.Vector, TopK: query.TopK, IncludeMetadata: true, Filter: query.Filter})
+	if err != nil {
+		return nil, rejected(err)
+	}
+	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
+		response, err := s.post(ctx, body)
+		if err != nil {
+			return nil, err
+		}
+		matches := make([]match, 0, len(response.Matches))
+		for i, m := range response.Matches {
+			if m.Score == nil {
+				return nil, invalid("matches[%d] has no score", i)
+			}
+			if query.Filter.Match(m.Metadata) {
+				matches = append(matches, match{id: fmt.Sprint(m.ID), score: *m.Score, fields: m.Metadata})
+			}
+		}
+		return passages(matches, s.textField, query)
+	})
+}
+
+func (s *httpStore) post(ctx context.Context, body []byte) (*httpStoreResponse, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, rejected(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		return nil, httpError(ctx, err)
+	}
+	defer response.Body.Close()
+	var decoded httpStoreResponse
+	if err := json.NewDecoder(response.Body).Decode(&decoded); err != nil {
+		return nil, httpError(ctx, err)
+	}
+	if decoded.Matches == nil {
+		return nil, invalid("the answer has no field matches")
+	}
+	return &decoded, nil
+}
+
+// Close implements [Store].
+func (s *httpStore) Close() error {
+	s.client.CloseIdleConnections()
+	return nil
+}
