@@ -16,7 +16,7 @@ import (
 type frame struct {
 	stored   time.Time
 	moment   moment
-	question string
+	question []byte
 	body     []byte
 }
 
@@ -52,7 +52,7 @@ func decodeFrame(b []byte) (frame, bool) {
 		return frame{}, false
 	}
 	b = b[n:]
-	f.question, f.body = string(b[:length]), b[length:]
+	f.question, f.body = b[:length], b[length:]
 	return f, len(f.body) > 0
 }
 

@@ -211,7 +211,7 @@ func matching(ctx context.Context, client *redis.Client, keys []string, i invali
 	if want == "" || len(keys) == 0 || strings.HasPrefix(keys[0], legacyPrefix) {
 		return keys, nil
 	}
-	head := frame{question: want, body: []byte("x")}.encode()
+	head := frame{question: []byte(want)}.encode()
 	heads := make([]*redis.StringCmd, len(keys))
 	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for n, key := range keys {

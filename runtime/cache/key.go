@@ -116,15 +116,11 @@ func (k Key) redisKey(epoch string) string {
 	if k.legacy {
 		return legacyPrefix + k.question
 	}
-	var b strings.Builder
-	b.Grow(len(keyPrefix) + len(k.partition) + len(epoch) + 2 + 2*len(k.id))
-	b.WriteString(keyPrefix)
-	b.WriteString(k.partition)
-	b.WriteByte(':')
-	b.WriteString(epoch)
-	b.WriteByte(':')
-	b.WriteString(hex.EncodeToString(k.id[:]))
-	return b.String()
+	var stack [192]byte
+	b := append(stack[:0], keyPrefix...)
+	b = append(append(b, k.partition...), ':')
+	b = append(append(b, epoch...), ':')
+	return string(hex.AppendEncode(b, k.id[:]))
 }
 
 // checkEpoch keeps out what would change the meaning of a key or of a pattern.

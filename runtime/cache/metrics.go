@@ -74,22 +74,48 @@ func (m *metrics) dropped(reason string, n int) {
 	m.drops.WithLabelValues(reason).Add(float64(n))
 }
 
-// collectors are all that is exported.
+// collectors are all that is counted.
 func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.requests, m.drops, m.guarded, m.invalidations}
 }
+
+// What is measured when it is asked for.
+var (
+	localBytes = prometheus.NewDesc("rag_cache_local_bytes",
+		"Memory that answers in this process take.", nil, nil)
+	semanticSize = prometheus.NewDesc("rag_cache_semantic_bytes",
+		"Memory that the vectors of questions take in this process.", nil, nil)
+	redisAvailable = prometheus.NewDesc("rag_cache_redis_available",
+		"1 while Redis is asked, 0 while it is left alone because it failed.", nil, nil)
+)
 
 // Describe implements [prometheus.Collector].
 func (c *Cache) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.metrics.collectors() {
 		m.Describe(ch)
 	}
+	ch <- localBytes
+	ch <- semanticSize
+	ch <- redisAvailable
 }
 
 // Collect implements [prometheus.Collector].
 func (c *Cache) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range c.metrics.collectors() {
 		m.Collect(ch)
+	}
+	if c.local != nil {
+		ch <- prometheus.MustNewConstMetric(localBytes, prometheus.GaugeValue, float64(c.local.entries.WeightedSize()))
+	}
+	if c.semantic != nil {
+		ch <- prometheus.MustNewConstMetric(semanticSize, prometheus.GaugeValue, float64(c.semantic.size()))
+	}
+	if c.conn != nil {
+		available := 0.0
+		if c.conn.Available() {
+			available = 1
+		}
+		ch <- prometheus.MustNewConstMetric(redisAvailable, prometheus.GaugeValue, available)
 	}
 }
 

@@ -61,7 +61,7 @@ func (c *Cache) get(ctx context.Context, k Key) (Entry, time.Time, error) {
 		return Entry{}, time.Time{}, err
 	}
 	f, ok := decodeFrame(raw)
-	if !ok || f.question != k.question || !c.log.Load().allows(f.moment, k.partition, k.question) {
+	if !ok || string(f.question) != k.question || !c.log.Load().allows(f.moment, k.partition, k.question) {
 		return Entry{}, time.Time{}, redis.Nil
 	}
 	return Entry{Body: f.body, Stored: f.stored}, f.stored.Add(c.lifetime()), nil
@@ -98,7 +98,7 @@ func (c *Cache) getLegacy(ctx context.Context, k Key) (Entry, time.Time, error) 
 func (c *Cache) write(k Key, e Entry) write {
 	key, value, ttl := k.redisKey(c.epoch), e.Body, legacyTTL
 	if !k.legacy {
-		value = frame{stored: e.Stored, moment: k.moment, question: k.question, body: e.Body}.encode()
+		value = frame{stored: e.Stored, moment: k.moment, question: []byte(k.question), body: e.Body}.encode()
 		ttl = c.lifetime()
 	}
 	return func(ctx context.Context, p redis.Pipeliner) redis.Cmder { return p.Set(ctx, key, value, ttl) }

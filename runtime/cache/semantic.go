@@ -181,6 +181,12 @@ func (t *semanticTier) grow(v *view, bytes int) {
 	}
 }
 
+func (t *semanticTier) size() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bytes
+}
+
 // add makes a stored answer findable by meaning, here and in other replicas.
 func (t *semanticTier) add(k Key, vector []float32, stored time.Time) {
 	q, ok := quantise(vector)
