@@ -92,9 +92,6 @@ func (ing *ingress) targetGroups(groups []*jsontree.Node) {
 		ing.set(group.Find("Matcher", "HttpCode"), "success-codes", group.Find("Matcher", "HttpCode").Text())
 		ing.set(group.Find("Matcher", "GrpcCode"), "success-codes", group.Find("Matcher", "GrpcCode").Text())
 		ing.backendProtocol(group)
-		if kind := group.Get("TargetType").Text(); strings.EqualFold(kind, "lambda") {
-			ing.person(group.Get("TargetType"), ledger.StepTraffic, "A target group of a Lambda function.")
-		}
 		if address := group.Get("IpAddressType"); address.IsSet() {
 			ing.ignore(address, "Follows the Service's addresses.")
 		}

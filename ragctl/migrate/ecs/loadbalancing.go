@@ -15,13 +15,6 @@ func (w *workload) convertLoadBalancing() {
 	w.claimBalancers()
 	listeners, rules := w.otherDocuments(kindListener), w.otherDocuments(kindListenerRule)
 	balancers, groups := w.otherDocuments(kindLoadBalancer), w.otherDocuments(kindTargetGroup)
-	for _, k := range []kind{kindRuleCondition, kindRuleAction} {
-		for _, doc := range w.others {
-			if doc.kind == k {
-				w.leaveOut(doc, ledger.Person, "A part of a listener rule on its own: give the whole rule, as `aws elbv2 describe-rules` prints it.")
-			}
-		}
-	}
 	if network := slices.IndexFunc(balancers, isNetworkBalancer); network >= 0 {
 		w.networkBalancer(slices.Concat(balancers, groups, listeners, rules))
 		return

@@ -29,7 +29,7 @@ var targetGroupRules = slices.Concat(
 		mapsTo("ProtocolVersion", "Ingress annotation backend-protocol-version", "").or(near, dropped),
 		ignored("Port", "The default of targets that register without one; pods register with theirs."),
 		ignored("VpcId", "The controller knows its VPC."),
-		ignored("TargetType", "Pods register by address: target-type ip.").or(human),
+		ignored("TargetType", "Pods register by address: target-type ip."),
 		mapsTo("IpAddressType", "Ingress annotation target-group-attributes", "").or(dropped),
 		comesNear("HealthCheckProtocol", "readinessProbe, Ingress annotation healthcheck-protocol", "The probe and the load balancer both ask.").or(exact, dropped),
 		comesNear("HealthCheckPort", "readinessProbe, Ingress annotation healthcheck-port", "The probe and the load balancer both ask.").or(exact, dropped, human),
@@ -77,6 +77,12 @@ var listenerRuleRules = slices.Concat(
 	prefixed("Conditions[].", conditionRules), prefixed("Actions[].", actionRules),
 	readOnly("RuleArn"),
 )
+
+// rulePartRules are of the conditions and actions that the create commands take in
+// files of their own.
+var rulePartRules = []rule{
+	needsPerson("**", ledger.StepTraffic, "A part of a listener rule on its own: give the whole rule, as `aws elbv2 describe-rules` prints it."),
+}
 
 var conditionRules = []rule{
 	mapsTo("Field", "Ingress rule", "").or(near, human, dropped).at(ledger.StepTraffic),

@@ -28,7 +28,7 @@ func trackingRules(prefix string) []rule {
 	return prefixed(prefix, []rule{
 		mapsTo("TargetValue", "scaling target", "CPU and memory one to one while the pods request the task's size. ALBRequestCountPerTarget counts per minute: a sixtieth of it is queries per second.").or(near, human, dropped).at(ledger.StepScaling),
 		mapsTo("PredefinedMetricSpecification.PredefinedMetricType", "scaling target", "").or(near, human, dropped).at(ledger.StepScaling),
-		ignored("PredefinedMetricSpecification.ResourceLabel", "The load balancer and target group that are counted.").or(human),
+		ignored("PredefinedMetricSpecification.ResourceLabel", "The load balancer and target group that are counted."),
 		needsPerson("CustomizedMetricSpecification.**", ledger.StepScaling, "A metric of CloudWatch: scale on its Prometheus counterpart with a KEDA ScaledObject.").or(dropped),
 		comesNear("ScaleInCooldown", "behavior.scaleDown.stabilizationWindowSeconds", "300 by default. One for all policies: the longest.").or(exact, dropped, human).at(ledger.StepScaling),
 		comesNear("ScaleOutCooldown", "behavior.scaleUp.stabilizationWindowSeconds", "300 by default. One for all policies: the shortest.").or(exact, dropped, human).at(ledger.StepScaling),
@@ -52,7 +52,7 @@ func stepRules(prefix string) []rule {
 var policyRules = slices.Concat(
 	[]rule{
 		comesNear("PolicyName", "scaling targets and behavior", "An autoscaler has targets and one behaviour, no policies with names.").or(human, dropped).at(ledger.StepScaling),
-		ignored("PolicyType", "Tells target tracking from step scaling.").or(human),
+		ignored("PolicyType", "Tells target tracking from step scaling."),
 		mapsTo("ResourceId", "the service that scales", "").or(dropped, human).at(ledger.StepScaling),
 		ignored("ServiceNamespace", "Tells that it is ECS that scales."),
 		ignored("ScalableDimension", "Tells that it is the number of tasks that scales."),

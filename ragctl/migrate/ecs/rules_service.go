@@ -10,7 +10,7 @@ import (
 var serviceRules = slices.Concat(
 	[]rule{
 		mapsTo("serviceName", "metadata.name of every object", "The task definition's family names the objects; the service's name where they differ is kept as a label.").or(near, dropped),
-		ignored("taskDefinition", "Tells which task definition the service runs; it is not among the inputs.").or(exact, human),
+		ignored("taskDefinition", "Tells which task definition the service runs; it is not among the inputs.").or(exact).at(ledger.StepPrepare),
 		mapsTo("desiredCount", "replicas", "Where the service scales, only where it starts.").or(near, dropped, human),
 		comesNear("launchType", "nodes of the cluster", "Which machines there are is a matter of the cluster.").or(human, dropped).at(ledger.StepPrepare),
 		ignored("platformVersion", "Fargate's own."),
