@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,6 +38,8 @@ type benchFlags struct {
 	api, model string
 	stream     bool
 	headers    []string
+	fields     []string
+	prime      bool
 	apiKeyFile string
 	caFile     string
 	insecure   bool
@@ -69,10 +72,13 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&f.zipf, "zipf", 1, "exponent of Zipf's law, by which the first questions are asked more often; 0 asks all alike")
 	flags.Float64Var(&f.fresh, "new-questions", 0, "share of questions, 0 to 1, that were never asked before and are in no cache")
 
+	flags.BoolVar(&f.prime, "prime", false, "first ask every question once, new ones apart, so that the cache holds them")
+
 	flags.StringVar(&f.api, "api", "", "contract of the server: query or chat (default: as the URL's path says)")
 	flags.StringVar(&f.model, "model", "default", "model to name to the chat API")
 	flags.BoolVar(&f.stream, "stream", false, "ask the chat API for a stream and measure the first token")
 	flags.StringArrayVar(&f.headers, "header", nil, "header to send, as 'Name: value'; may be repeated")
+	flags.StringArrayVar(&f.fields, "field", nil, "further field of the request, as name=value or name=JSON, such as user_id=ada or top_k=3; may be repeated")
 	flags.StringVar(&f.apiKeyFile, "api-key-file", "", "file with a key to send as bearer token")
 	flags.StringVar(&f.caFile, "ca-file", "", "file with the certificates to trust for the measured server, in PEM")
 	flags.BoolVar(&f.insecure, "insecure", false, "trust any certificate of the measured server")
@@ -182,6 +188,12 @@ func (f *benchFlags) prepare(ctx context.Context, streams Streams, urls []string
 		if err := load.Probe(ctx, p.Target, p.Questions, p.Timeout); err != nil {
 			return nil, err
 		}
+		if f.prime {
+			fmt.Fprintf(streams.Err, "asking %d questions of %s once\n", p.Questions.Len(), p.Target.Name)
+			if err := load.Prime(ctx, p.Target, p.Questions, p.Timeout); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return b, nil
 }
@@ -275,6 +287,17 @@ func (f *benchFlags) targets(urls []string) ([]load.Target, error) {
 		}
 		header.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
 	}
+	fields := map[string]json.RawMessage{}
+	for _, field := range f.fields {
+		name, value, found := strings.Cut(field, "=")
+		if !found || name == "" {
+			return nil, errors.New("a field is written name=value")
+		}
+		fields[name] = json.RawMessage(value)
+		if !json.Valid(fields[name]) {
+			fields[name], _ = json.Marshal(value) // A string always encodes.
+		}
+	}
 	config := &tls.Config{InsecureSkipVerify: f.insecure} //nolint:gosec // Only where the user asks for it.
 	if f.caFile != "" {
 		pem, err := os.ReadFile(f.caFile)
@@ -293,7 +316,8 @@ func (f *benchFlags) targets(urls []string) ([]load.Target, error) {
 		if err != nil {
 			return nil, err
 		}
-		target.Header, target.TLS, target.Model, target.Stream = header, config, f.model, f.stream
+		target.Header, target.Fields, target.TLS = header, fields, config
+		target.Model, target.Stream = f.model, f.stream
 		if err := target.Validate(); err != nil {
 			return nil, err
 		}

@@ -4,8 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
+
+// primeClients ask side by side: few enough for any target.
+const primeClients = 8
 
 // Probe asks one question ahead of a run, so that a wrong address or path is said
 // at once and in words, not as ten thousand failures. It tries to open a
@@ -29,4 +35,30 @@ func Probe(ctx context.Context, target Target, questions *Questions, timeout tim
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("%s cannot be measured: %w", target.URL.Redacted(), got.failure)
+}
+
+// Prime asks every question of a set once, so that a run finds them in the
+// target's cache. It stops at the first failure.
+func Prime(ctx context.Context, target Target, questions *Questions, timeout time.Duration) error {
+	if err := target.Validate(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var next atomic.Int64
+	var clients errgroup.Group
+	for range primeClients {
+		clients.Go(func() error {
+			c := newConnection(&target, timeout, func(_, _ net.Conn) {})
+			defer c.close()
+			for i := next.Add(1) - 1; i < int64(questions.Len()) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if got := c.ask(ctx, questions.encoded[i]); got.failure != nil && got.failure.Kind != failureInterrupted {
+					stop()
+					return fmt.Errorf("prime the cache of %s: %w", target.URL.Redacted(), got.failure)
+				}
+			}
+			return context.Cause(ctx)
+		})
+	}
+	return clients.Wait()
 }

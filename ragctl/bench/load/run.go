@@ -22,8 +22,6 @@ type run struct {
 	// sent and due count the questions of each phase: those that were sent, and
 	// those that should have been.
 	sent, due []int64
-	// current is the phase that is being sent.
-	current atomic.Int64
 }
 
 // Run carries a plan out. When ctx ends early, what was measured until then is
@@ -86,7 +84,6 @@ func (r *run) openLoop(ctx context.Context, end time.Duration) {
 	sending := true
 	for phase, at := range arrivals(r.phases, r.plan.Arrivals, r.plan.Seed) {
 		if sending {
-			r.current.Store(int64(phase))
 			sending = waitUntil(ctx, r.start.Add(at)) &&
 				r.pool.dispatch(ctx, expired.C, job{phase, at, picker.pick()})
 			if sending {
@@ -119,7 +116,6 @@ func (r *run) closedLoop(ctx context.Context, end time.Duration) {
 				for now >= r.phases[phase].end {
 					phase++
 				}
-				r.current.Store(int64(phase))
 				r.pool.inFlight.Add(1)
 				sent[phase].Add(1)
 				r.pool.ask(ctx, id, conn, job{phase, now, picker.pick()})

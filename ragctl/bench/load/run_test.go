@@ -341,6 +341,31 @@ func TestProgressCanEndARun(t *testing.T) {
 	}
 }
 
+func TestPrimeAsksEachQuestionOnce(t *testing.T) {
+	var asked sync.Map
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if _, before := asked.LoadOrStore(string(body), true); before {
+			t.Errorf("%s was asked twice", body)
+		}
+		answerWell(w, r)
+	}))
+	defer server.Close()
+	plan := planFor(t, server.URL)
+	if err := Prime(t.Context(), plan.Target, plan.Questions, plan.Timeout); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	asked.Range(func(any, any) bool { n++; return true })
+	if n != plan.Questions.Len() {
+		t.Errorf("%d questions were asked, want %d", n, plan.Questions.Len())
+	}
+	server.Close()
+	if err := Prime(t.Context(), plan.Target, plan.Questions, plan.Timeout); err == nil || !strings.Contains(err.Error(), "prime the cache") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestStream(t *testing.T) {
 	const piece = `data: {"choices":[{"delta":{"content":"x"}}]}` + "\n\n"
 	tests := []struct {

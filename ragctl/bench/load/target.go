@@ -2,11 +2,14 @@ package load
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +37,9 @@ type Target struct {
 	Stream bool
 	// Model is sent with APIChat.
 	Model string
+	// Fields are further fields of the request body, such as user_id. The
+	// question's own cannot be among them.
+	Fields map[string]json.RawMessage
 	// Header is sent with every question; its values are never shown.
 	Header http.Header
 	// TLS verifies an https target; nil takes the system's authorities.
@@ -93,6 +99,14 @@ func (t *Target) Validate() error {
 	if t.Stream && t.API != APIChat {
 		return fmt.Errorf("only the API %s streams; %s answers in one piece", APIChat, APIQuery)
 	}
+	for name, value := range t.Fields {
+		if slices.Contains([]string{"query", "messages", "stream", "model"}, name) {
+			return fmt.Errorf("the field %s is the generator's own", name)
+		}
+		if !json.Valid(value) {
+			return fmt.Errorf("the value of the field %s is no JSON", name)
+		}
+	}
 	for key, values := range t.Header {
 		if !httpguts.ValidHeaderFieldName(key) {
 			return fmt.Errorf("%q is no header name", key)
@@ -135,14 +149,19 @@ func (t *Target) template() template {
 	_ = t.Header.WriteSubset(&head, skip)
 	head.WriteString("Content-Length: ")
 
-	out := template{head: []byte(head.String()), before: []byte(`{"query":`), after: []byte("}")}
+	var more []byte
+	for _, name := range slices.Sorted(maps.Keys(t.Fields)) {
+		more = fmt.Appendf(more, ",%s:%s", encode(name), t.Fields[name])
+	}
+	more = append(more, '}')
+	out := template{head: []byte(head.String()), before: []byte(`{"query":`), after: more}
 	if t.API == APIChat {
 		model := t.Model
 		if model == "" {
 			model = "default"
 		}
 		out.before = fmt.Appendf(nil, `{"model":%s,"stream":%t,"messages":[{"role":"user","content":`, encode(model), t.Stream)
-		out.after = []byte("}]}")
+		out.after = append([]byte("}]"), more...)
 	}
 	return out
 }

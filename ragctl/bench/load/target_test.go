@@ -1,6 +1,7 @@
 package load
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,6 +56,8 @@ func TestTargetValidate(t *testing.T) {
 	}{
 		{"streamed query", Target{API: APIQuery, Stream: true}, "only the API chat streams"},
 		{"strange API", Target{API: "soap"}, `the API is "soap"`},
+		{"a second question", Target{API: APIQuery, Fields: map[string]json.RawMessage{"query": json.RawMessage(`"x"`)}}, "the field query is the generator's own"},
+		{"a field that is no JSON", Target{API: APIQuery, Fields: map[string]json.RawMessage{"user_id": json.RawMessage(`x`)}}, "the value of the field user_id is no JSON"},
 		{"smuggled header", Target{API: APIQuery, Header: http.Header{"X": {"a\r\nHost: evil"}}}, "the value of the header X holds"},
 		{"bad header name", Target{API: APIQuery, Header: http.Header{"a b": {"x"}}}, `"a b" is no header name`},
 	}
@@ -73,14 +76,15 @@ func TestTemplateIsARequestThatServersRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	target.Stream, target.Model = true, `m"x`
+	target.Fields = map[string]json.RawMessage{"user_id": json.RawMessage(`"7"`), "top_k": json.RawMessage(`3`)}
 	target.Header = http.Header{"Authorization": {"Bearer k"}, "Content-Length": {"9"}}
 	tmpl := target.template()
 	got := string(tmpl.request(nil, encode("What?")))
 	head, body, _ := strings.Cut(got, "\r\n\r\n")
-	if want := `{"model":"m\"x","stream":true,"messages":[{"role":"user","content":"What?"}]}`; body != want {
+	if want := `{"model":"m\"x","stream":true,"messages":[{"role":"user","content":"What?"}],"top_k":3,"user_id":"7"}`; body != want {
 		t.Errorf("the body is %s, want %s", body, want)
 	}
-	for _, want := range []string{"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n", "Authorization: Bearer k\r\n", "Accept: text/event-stream\r\n", "Content-Length: 77"} {
+	for _, want := range []string{"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n", "Authorization: Bearer k\r\n", "Accept: text/event-stream\r\n", "Content-Length: 101"} {
 		if !strings.Contains(head, want) {
 			t.Errorf("the head lacks %q:\n%s", want, head)
 		}

@@ -107,10 +107,15 @@ func (w *watch) sample(ctx context.Context) {
 func (w *watch) look(now time.Time, span time.Duration) {
 	r := w.run
 	at := now.Sub(r.start)
-	ph := int(r.current.Load())
+	// A point belongs to the phase that most of it was in.
+	middle := at - span/2
+	ph := 0
+	for ph < len(r.phases)-1 && middle >= r.phases[ph].end {
+		ph++
+	}
 	got := r.recorder.take()
 	point := Point{
-		Seconds: at.Seconds(), Stage: r.stage(ph), Draining: at > r.phases[len(r.phases)-1].end,
+		Seconds: at.Seconds(), Stage: r.stage(ph), Draining: middle >= r.phases[len(r.phases)-1].end,
 		AnsweredPerSecond: float64(got.answered) / span.Seconds(),
 		FailedPerSecond:   float64(got.failed) / span.Seconds(),
 		InFlight:          r.pool.inFlight.Load(),

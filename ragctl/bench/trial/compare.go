@@ -169,7 +169,7 @@ func (c *Comparison) measure() {
 				out.Ratios = append(out.Ratios, nil)
 				continue
 			}
-			out.Ratios = append(out.Ratios, ratioOf(values, base))
+			out.Ratios = append(out.Ratios, PairedRatio(values, base))
 		}
 		if measured {
 			c.Metrics = append(c.Metrics, out)

@@ -13,11 +13,11 @@ type Ratio struct {
 // Certain says whether the interval leaves out 1: that the two differ.
 func (r Ratio) Certain() bool { return r.Low > 1 || r.High > 0 && r.High < 1 }
 
-// ratioOf compares paired values, one pair per round, by the geometric mean of
+// PairedRatio compares paired values, one pair per round, by the geometric mean of
 // their ratios. The interval is Student's on the logarithms: ratios of times and
 // rates multiply, and so do their errors. It is nil where a value is not positive,
 // since such have no ratio.
-func ratioOf(values, base []float64) *Ratio {
+func PairedRatio(values, base []float64) *Ratio {
 	n := float64(len(values))
 	if n == 0 || len(values) != len(base) {
 		return nil

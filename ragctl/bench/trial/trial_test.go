@@ -188,17 +188,17 @@ func TestCapacityOfATargetThatFails(t *testing.T) {
 // The bounds of three ratios, worked out by hand: logarithms 0.5 apart around
 // ln 2, so a standard error of 0.5/√3 and Student's 4.303.
 func TestRatio(t *testing.T) {
-	got := ratioOf([]float64{2 * math.Exp(-0.5), 2, 2 * math.Exp(0.5)}, []float64{1, 1, 1})
+	got := PairedRatio([]float64{2 * math.Exp(-0.5), 2, 2 * math.Exp(0.5)}, []float64{1, 1, 1})
 	half := 4.303 * 0.5 / math.Sqrt(3)
 	for _, check := range [][2]float64{{got.Value, 2}, {got.Low, 2 * math.Exp(-half)}, {got.High, 2 * math.Exp(half)}} {
 		if math.Abs(check[0]/check[1]-1) > 1e-9 {
 			t.Errorf("got %v, want %v", check[0], check[1])
 		}
 	}
-	if ratioOf([]float64{1, 0}, []float64{1, 1}) != nil {
+	if PairedRatio([]float64{1, 0}, []float64{1, 1}) != nil {
 		t.Error("zero has a ratio")
 	}
-	if one := ratioOf([]float64{3}, []float64{1}); math.Abs(one.Value-3) > 1e-9 || one.High != 0 || one.Certain() {
+	if one := PairedRatio([]float64{3}, []float64{1}); math.Abs(one.Value-3) > 1e-9 || one.High != 0 || one.Certain() {
 		t.Errorf("one round gave %+v", one)
 	}
 	// From tables: 11, 20, 60 degrees of freedom.

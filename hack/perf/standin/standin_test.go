@@ -1,0 +1,109 @@
+package standin
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func post(t *testing.T, url, body string) (*http.Response, string) {
+	t.Helper()
+	response, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(data)
+}
+
+func TestHandler(t *testing.T) {
+	server := httptest.NewServer(Handler(Options{Embedding: 20 * time.Millisecond, Pieces: 3}))
+	defer server.Close()
+
+	began := time.Now()
+	_, body := post(t, server.URL+"/v1/embeddings", `{"input":["a"]}`)
+	var embedded struct {
+		Data []struct{ Embedding []float32 }
+	}
+	if err := json.Unmarshal([]byte(body), &embedded); err != nil || len(embedded.Data) != 1 || len(embedded.Data[0].Embedding) != dimensions {
+		t.Errorf("the embedding is %.100s, %v", body, err)
+	}
+	if took := time.Since(began); took < 20*time.Millisecond {
+		t.Errorf("the embedding took %s, want at least 20 ms", took)
+	}
+	if _, body := post(t, server.URL+"/v1/embeddings", `{"input":["a"],"encoding_format":"base64"}`); !strings.Contains(body, `"embedding":"`) {
+		t.Errorf("the embedding is %.100s, want base64", body)
+	}
+
+	_, body = post(t, server.URL+"/query", `{"vector":[1],"top_k":5,"include_metadata":true}`)
+	var found struct {
+		Matches []struct {
+			ID       string
+			Score    float64
+			Metadata struct{ Text string }
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &found); err != nil || len(found.Matches) != topK || found.Matches[0].Metadata.Text == "" {
+		t.Errorf("the matches are %.100s, %v", body, err)
+	}
+
+	_, body = post(t, server.URL+"/v1/chat/completions", `{"messages":[]}`)
+	if !strings.Contains(body, `"finish_reason":"stop"`) || !strings.Contains(body, sentence) {
+		t.Errorf("the completion is %.200s", body)
+	}
+	response, body := post(t, server.URL+"/v1/chat/completions", `{"stream":true}`)
+	if response.Header.Get("Content-Type") != "text/event-stream" || strings.Count(body, sentence) != 3 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
+		t.Errorf("the stream is %.200s", body)
+	}
+}
+
+func TestDelayKeepsRepliesInOrder(t *testing.T) {
+	echo := listen(t)
+	go func() {
+		conn, err := echo.Accept()
+		if err == nil {
+			_, _ = io.Copy(conn, conn)
+			_ = conn.Close()
+		}
+	}()
+	proxy := listen(t)
+	go func() { _ = Delay(proxy, echo.Addr().String(), 30*time.Millisecond) }()
+	conn, err := net.Dial("tcp", proxy.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	reader := bufio.NewReader(conn)
+	for _, line := range []string{"one\n", "two\n"} {
+		began := time.Now()
+		if _, err := conn.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := reader.ReadString('\n'); got != line || err != nil {
+			t.Fatalf("got %q, %v; want %q", got, err, line)
+		}
+		if took := time.Since(began); took < 30*time.Millisecond {
+			t.Errorf("the reply took %s, want at least 30 ms", took)
+		}
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
