@@ -89,7 +89,7 @@ func (r *Reconciler) initialReplicas(ctx context.Context, p *pass) error {
 	if p.plan.InitialReplicas == 0 {
 		return nil
 	}
-	return r.Applier.Scale(ctx, client.ObjectKeyFromObject(p.service), p.plan.InitialReplicas)
+	return r.Applier.Scale(ctx, p.snapshot.Deployment, p.plan.InitialReplicas)
 }
 
 func (p *pass) did(what apply.Result, object string) {

@@ -116,16 +116,19 @@ func (a *Applier) HandOver(ctx context.Context, deployment types.NamespacedName,
 	return nil
 }
 
-// Scale sets the replicas of a Deployment that an autoscaler will hold from then
-// on, through the same subresource, so that the operator owns nothing of it.
-func (a *Applier) Scale(ctx context.Context, deployment types.NamespacedName, replicas int32) error {
-	object := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: deployment.Name, Namespace: deployment.Namespace}}
+// Scale sets the replicas of a Deployment that an autoscaler holds, through the same
+// subresource, so that the operator owns nothing of it. If it changed since it was
+// seen, nothing is done: the newer view is on its way.
+func (a *Applier) Scale(ctx context.Context, deployment *appsv1.Deployment, replicas int32) error {
 	scale := &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Name: deployment.Name, Namespace: deployment.Namespace},
-		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: deployment.Name, Namespace: deployment.Namespace, ResourceVersion: deployment.ResourceVersion,
+		},
+		Spec: autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
+	object := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: deployment.Name, Namespace: deployment.Namespace}}
 	err := a.client.SubResource("scale").Update(ctx, object, client.WithSubResourceBody(scale), client.FieldOwner(handOverOwner))
-	if err != nil {
+	if err != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("scale the new Deployment/%s to %d: %w", deployment.Name, replicas, err)
 	}
 	return nil

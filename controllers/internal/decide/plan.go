@@ -27,8 +27,9 @@ type Plan struct {
 	// Deployment is applied without one: a field that nobody owns any more would
 	// fall back to its default, 1. Nil where there is nothing to hand over.
 	HandOver *int32
-	// InitialReplicas is the number of replicas to start a new Deployment with
-	// where an autoscaler will hold it; 0 where there is nothing to set.
+	// InitialReplicas is the number of replicas to bring a Deployment to that was
+	// never changed since it was made, so that it need not wait for the autoscaler
+	// to look; 0 where there is nothing to set.
 	InitialReplicas int32
 	// Problems that a person has to solve; the first is the one to show.
 	Problems []Problem
@@ -173,17 +174,15 @@ func (p *Plan) configurations(s Snapshot) {
 
 func (p *Plan) replicas(s Snapshot) {
 	applies := slices.ContainsFunc(p.Apply, func(c build.Child) bool { return c.Kind == build.DeploymentKind })
-	if !applies || !build.Autoscaled(s.Service) {
+	if !applies || !build.Autoscaled(s.Service) || s.Deployment == nil || s.Deployment.Spec.Replicas == nil {
 		return
 	}
-	object, exists := s.Objects[Key{build.DeploymentKind, s.Service.Name}]
+	current := *s.Deployment.Spec.Replicas
 	switch {
-	case !exists:
-		if minimum := s.Service.Spec.Scaling.MinReplicas; minimum > 1 {
-			p.InitialReplicas = minimum
-		}
-	case object.OwnsReplicas && s.Deployment != nil && s.Deployment.Spec.Replicas != nil:
-		p.HandOver = new(*s.Deployment.Spec.Replicas)
+	case s.Objects[Key{build.DeploymentKind, s.Service.Name}].OwnsReplicas:
+		p.HandOver = &current
+	case s.Deployment.Generation == 1 && current < s.Service.Spec.Scaling.MinReplicas:
+		p.InitialReplicas = s.Service.Spec.Scaling.MinReplicas
 	}
 }
 

@@ -113,11 +113,21 @@ func TestDecide(t *testing.T) {
 		want    outcome
 	}{
 		{
-			name: "a new service gets everything, and starts with its least replicas",
-			want: outcome{Apply: without(), InitialReplicas: 2},
+			name: "a new service gets everything",
+			want: outcome{Apply: without()},
 		},
 		{
-			name:    "one replica at least needs no start",
+			name:    "a new Deployment is brought to the least replicas",
+			changes: []func(*decide.Snapshot){deployed(1, "a", nil)},
+			want:    outcome{Apply: without(), InitialReplicas: 2},
+		},
+		{
+			name:    "one that was changed since is the autoscaler's",
+			changes: []func(*decide.Snapshot){deployed(1, "a", func(d *appsv1.Deployment) { d.Generation = 2 })},
+			want:    outcome{Apply: without()},
+		},
+		{
+			name:    "one replica at least needs no budget",
 			changes: []func(*decide.Snapshot){spelled(func(s *v1alpha1.RAGServiceSpec) { s.Scaling.MinReplicas = 1 })},
 			want:    outcome{Apply: without("PodDisruptionBudget/support")},
 		},
@@ -152,7 +162,7 @@ func TestDecide(t *testing.T) {
 			},
 			want: outcome{
 				Apply:  without("NetworkPolicy/support-redis", "Service/support-redis", "StatefulSet/support-redis", "ServiceMonitor/support"),
-				Delete: []string{"Service/support-redis", "StatefulSet/support-redis", "ServiceMonitor/support", "Secret/support-redis"}, InitialReplicas: 2,
+				Delete: []string{"Service/support-redis", "StatefulSet/support-redis", "ServiceMonitor/support", "Secret/support-redis"},
 			},
 		},
 		{
@@ -161,34 +171,34 @@ func TestDecide(t *testing.T) {
 				spelled(func(s *v1alpha1.RAGServiceSpec) { s.Monitoring.ServiceMonitor = nil }),
 				exists(build.ServiceMonitorKind, "support", decide.Foreign),
 			},
-			want: outcome{Apply: without("ServiceMonitor/support"), InitialReplicas: 2},
+			want: outcome{Apply: without("ServiceMonitor/support")},
 		},
 		{
 			name:    "a name that somebody else has is refused, the rest goes on",
 			changes: []func(*decide.Snapshot){exists(build.ServiceKind, "support", decide.Foreign)},
-			want: outcome{Apply: without("Service/support"), InitialReplicas: 2,
+			want: outcome{Apply: without("Service/support"),
 				Problem: "NameConflict: Service support exists and does not belong to this RAGService: delete or rename it, or choose another name for the service"},
 		},
 		{
 			name:    "a Secret of the managed Redis that somebody else has is refused",
 			changes: []func(*decide.Snapshot){exists(build.SecretKind, "support-redis", decide.Foreign)},
-			want: outcome{Apply: without(), InitialReplicas: 2,
+			want: outcome{Apply: without(),
 				Problem: "NameConflict: Secret support-redis exists and does not belong to this RAGService: delete or rename it, or choose another name for the service"},
 		},
 		{
 			name:    "an object that is on its way out is waited for",
 			changes: []func(*decide.Snapshot){exists(build.ServiceKind, "support", decide.Leftover)},
-			want:    outcome{Apply: without("Service/support"), InitialReplicas: 2, Waiting: []string{"the former Service support to be gone"}},
+			want:    outcome{Apply: without("Service/support"), Waiting: []string{"the former Service support to be gone"}},
 		},
 		{
 			name:    "an orphan is taken back",
 			changes: []func(*decide.Snapshot){exists(build.ServiceKind, "support", decide.Orphaned)},
-			want:    outcome{Apply: without(), InitialReplicas: 2},
+			want:    outcome{Apply: without()},
 		},
 		{
 			name:    "a kind the cluster does not know is left out",
 			changes: []func(*decide.Snapshot){func(s *decide.Snapshot) { s.Served = nil }},
-			want:    outcome{Apply: without("ServiceMonitor/support"), InitialReplicas: 2},
+			want:    outcome{Apply: without("ServiceMonitor/support")},
 		},
 		{
 			name: "without its Secret a service gets no pods, and all the rest",

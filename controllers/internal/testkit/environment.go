@@ -28,8 +28,9 @@ import (
 // RuntimeImage is what operators in tests run services with.
 const RuntimeImage = "ragservice/runtime:test"
 
-// Patience is how long anything may take to happen.
-const Patience = 30 * time.Second
+// Patience is how long anything may take to happen, on a machine that has more to
+// do.
+const Patience = 2 * time.Minute
 
 // Environment is a kube-apiserver with the CRD installed.
 type Environment struct {
