@@ -149,7 +149,7 @@ func (p *faqParser) yamlPair(item *yaml.Node) {
 			return
 		}
 		seen = append(seen, key.Value)
-		ok := true
+		var ok bool
 		switch key.Value {
 		case "question":
 			pair.Question, ok = scalar(value)

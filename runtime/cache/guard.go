@@ -63,7 +63,7 @@ func (r reading) covers(other reading) bool {
 	if 4*len(rest) > len(r.content) || slices.ContainsFunc(rest, func(w word) bool { return w.name }) {
 		return false
 	}
-	return !(r.ordered || other.ordered) || r.inOrder(other)
+	return (!r.ordered && !other.ordered) || r.inOrder(other)
 }
 
 // inOrder tells whether the other's content comes in the same order in r.

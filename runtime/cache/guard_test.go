@@ -42,7 +42,7 @@ var opposites = [][2]string{
 	{"What's the first step?", "What's the last step?"},
 	{"Ist Kaffee gut für Hunde?", "Ist Kaffee nicht gut für Hunde?"},
 	{"Le chien peut-il manger du chocolat noir ?", "Le chien ne peut-il pas manger du chocolat noir ?"},
-	{"¿Puedo cancelar mi plan anual ahora?", "¿No puedo cancelar mi plan anual ahora?"},
+	{"¿Puedo cancelar mi pedido ahora?", "¿No puedo cancelar mi pedido ahora?"},
 	{"Is meeting two hours long?", "Is meeting three hours long?"},
 }
 
