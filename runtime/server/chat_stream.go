@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -44,8 +45,11 @@ func (s *chatStream) end(result query.Result) error {
 	// A finished body is what the answer is kept as, so an answer from the cache
 	// and one made now end in the same way.
 	var whole completion
-	if err := json.Unmarshal(result.Body, &whole); err != nil || len(whole.Choices) != 1 || whole.Choices[0].Message == nil {
-		return fmt.Errorf("the kept answer is not a chat completion: %w", err)
+	if err := json.Unmarshal(result.Body, &whole); err != nil {
+		return fmt.Errorf("read the finished answer: %w", err)
+	}
+	if len(whole.Choices) != 1 || whole.Choices[0].Message == nil {
+		return errors.New("the finished answer is not a chat completion")
 	}
 	if !s.pieces {
 		s.chunk.ID, s.chunk.Created, s.chunk.Model = whole.ID, whole.Created, whole.Model
@@ -86,5 +90,5 @@ func (s *chatStream) send(c choice) error {
 }
 
 func (s *chatStream) fail(failure *statusError) {
-	s.raw(oneLine(failure.body(openAIErrors)))
+	_ = s.raw(oneLine(failure.body(openAIErrors))) // nobody is left to tell
 }

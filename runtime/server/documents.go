@@ -64,7 +64,7 @@ func (s *Server) putDocuments(w http.ResponseWriter, r *http.Request, _ access.I
 		response.Documents++
 		response.Passages += passages
 	}
-	return respond(w, http.StatusOK, response)
+	return respond(w, response)
 }
 
 // check looks at all documents before the first is written.
@@ -109,7 +109,7 @@ func (s *Server) deleteDocuments(w http.ResponseWriter, r *http.Request, _ acces
 	if err := retrieve.Remove(r.Context(), store, ids); err != nil {
 		return &query.Error{Part: query.PartVectorStore, Err: err}
 	}
-	return respond(w, http.StatusOK, documentsResponse{Documents: len(ids)})
+	return respond(w, documentsResponse{Documents: len(ids)})
 }
 
 func (s *Server) writer() (retrieve.Writer, error) {

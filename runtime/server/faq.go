@@ -49,7 +49,7 @@ func (s *Server) putFAQ(w http.ResponseWriter, r *http.Request, _ access.Identit
 	case err != nil:
 		return &statusError{status: http.StatusServiceUnavailable, code: "cache_unavailable", retryAfter: time.Second, message: "Redis, through which the replicas share the FAQ, could not be asked.", cause: err}
 	}
-	return respond(w, http.StatusOK, faqResponse{Pairs: len(pairs)})
+	return respond(w, faqResponse{Pairs: len(pairs)})
 }
 
 func noFAQ(err error) error {

@@ -40,5 +40,5 @@ func (s *Server) invalidate(w http.ResponseWriter, r *http.Request, _ access.Ide
 	case err != nil:
 		return &statusError{status: http.StatusServiceUnavailable, code: "cache_unavailable", retryAfter: time.Second, message: "Redis could not be asked; this replica has dropped the answers, and others may still have them. Ask again.", cause: err}
 	}
-	return respond(w, http.StatusOK, invalidateResponse{Redis: report.Redis, Local: report.Local, DryRun: report.DryRun})
+	return respond(w, invalidateResponse{Redis: report.Redis, Local: report.Local, DryRun: report.DryRun})
 }

@@ -27,7 +27,7 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.identify(r); err != nil {
 		return err
 	}
-	return respond(w, http.StatusOK, modelList{Object: "list", Data: []modelObject{s.modelObject()}})
+	return respond(w, modelList{Object: "list", Data: []modelObject{s.modelObject()}})
 }
 
 func (s *Server) modelByID(w http.ResponseWriter, r *http.Request) error {
@@ -37,5 +37,5 @@ func (s *Server) modelByID(w http.ResponseWriter, r *http.Request) error {
 	if id := r.PathValue("model"); id != s.model {
 		return &statusError{status: http.StatusNotFound, code: "model_not_found", param: "model", message: fmt.Sprintf("There is no model %q; the only one is %q.", id, s.model)}
 	}
-	return respond(w, http.StatusOK, s.modelObject())
+	return respond(w, s.modelObject())
 }

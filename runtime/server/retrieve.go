@@ -51,15 +51,15 @@ func (s *Server) retrieve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, http.StatusOK, retrieveResponse{Passages: append([]retrieve.Passage{}, passages...)})
+	return respond(w, retrieveResponse{Passages: append([]retrieve.Passage{}, passages...)})
 }
 
 // respond writes a value as JSON.
-func respond(w http.ResponseWriter, status int, v any) error {
+func respond(w http.ResponseWriter, v any) error {
 	body, err := encode(v)
 	if err != nil {
 		return err
 	}
-	writeJSON(w, status, body)
+	writeJSON(w, http.StatusOK, body)
 	return nil
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 
 	"ragops.dev/ragservice/runtime/query"
@@ -79,7 +78,7 @@ func (s legacyStream) end(result query.Result) error {
 }
 
 func (s legacyStream) fail(failure *statusError) {
-	s.data(json.RawMessage(failure.body(plainErrors)))
+	_ = s.raw(oneLine(failure.body(plainErrors))) // nobody is left to tell
 }
 
 // oneLine returns JSON without line breaks: a body that another writer left in
