@@ -73,12 +73,12 @@ func alertName(name string) string {
 // alertFor translates one alarm; ok is false where it needs a person.
 func (w *workload) alertFor(doc *document, names map[string]bool) (rule map[string]any, ok bool) {
 	alarm := doc.node
-	operator, comparable := comparisons[alarm.Get("ComparisonOperator").Text()]
+	operator, known := comparisons[alarm.Get("ComparisonOperator").Text()]
 	threshold, isNumber := alarm.Get("Threshold").Float()
 	statistic := statisticOf(alarm.Get("ExtendedStatistic").Text(), alarm.Get("Statistic").Text())
 	period := int(max(positive(alarm.Get("Period"), 60), 60))
-	expression, mapping, known := w.expressionFor(alarm.Get("Namespace").Text(), alarm.Get("MetricName").Text(), statistic, period)
-	if !comparable || !isNumber || !known {
+	expression, mapping, measured := w.expressionFor(alarm.Get("Namespace").Text(), alarm.Get("MetricName").Text(), statistic, period)
+	if !known || !isNumber || !measured {
 		w.leaveOut(doc, ledger.Person, "No metric here stands for "+cmp.Or(strings.TrimSpace(alarm.Get("Namespace").Text()+" "+alarm.Get("MetricName").Text()), "this alarm")+" as it is: write the alert in PromQL, or keep the alarm in CloudWatch.")
 		return nil, false
 	}
@@ -124,19 +124,19 @@ func alarmDescription(alarm *jsontree.Node) string {
 func (w *workload) claimAlarm(alarm *jsontree.Node, name string, mapping metricMapping) {
 	target := "PrometheusRule/" + w.name + "-alarms " + name
 	if alarm.Get("AlarmName").Text() == name {
-		w.mapped(alarm.Get("AlarmName"), target, "")
+		w.mapped(alarm.Get("AlarmName"), target)
 	} else {
 		w.approximated(alarm.Get("AlarmName"), target, "In the style of Prometheus; the alarm's own name is the summary.")
 	}
-	w.mapped(alarm.Get("AlarmDescription"), target+" description", "")
+	w.mapped(alarm.Get("AlarmDescription"), target+" description")
 	for _, field := range []string{"Namespace", "MetricName", "Dimensions", "Statistic", "ExtendedStatistic"} {
 		w.approximated(alarm.Get(field), target+" expr", mapping.note)
 	}
 	for _, field := range []string{"Period", "EvaluationPeriods", "DatapointsToAlarm"} {
 		w.approximated(alarm.Get(field), target+" for", "")
 	}
-	w.mapped(alarm.Get("Threshold"), target+" expr", "")
-	w.mapped(alarm.Get("ComparisonOperator"), target+" expr", "")
+	w.mapped(alarm.Get("Threshold"), target+" expr")
+	w.mapped(alarm.Get("ComparisonOperator"), target+" expr")
 	if missing := alarm.Get("TreatMissingData"); strings.EqualFold(missing.Text(), "breaching") {
 		w.person(missing, ledger.StepObserve, "Missing data raised the alarm: add an alert on absent() of the same metric.")
 	} else {

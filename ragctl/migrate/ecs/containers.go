@@ -3,7 +3,6 @@ package ecs
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ var roleImages = []struct {
 // readContainers reads what the other steps need to know of every container.
 func (w *workload) readContainers() {
 	taken := map[string]bool{}
-	for i, node := range w.document.node.Get("containerDefinitions").Items() {
+	for i, node := range w.node.Get("containerDefinitions").Items() {
 		ecsName := node.Get("name").Text()
 		base := cmp.Or(dnsLabel(ecsName, maxLabel), fmt.Sprintf("container-%d", i+1))
 		name := base
@@ -68,7 +67,7 @@ func (w *workload) readContainers() {
 			name = base[:min(len(base), maxLabel-len(suffix))] + suffix
 		}
 		taken[name] = true
-		ctr := &container{node: node, ecsName: ecsName, name: name, role: roleOf(node, w.document.node)}
+		ctr := &container{node: node, ecsName: ecsName, name: name, role: roleOf(node, w.node)}
 		ctr.env = w.readSettings(node)
 		w.containers = append(w.containers, ctr)
 	}
@@ -189,12 +188,4 @@ func (ctr *container) ports() []int {
 		}
 	}
 	return ports
-}
-
-// imageName is the name of an image without registry and tag, for recognising it.
-func imageName(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	name := path.Base(image)
-	name, _, _ = strings.Cut(name, ":")
-	return name
 }

@@ -46,7 +46,7 @@ func (w *workload) convertDashboard(doc *document) {
 		return
 	}
 	w.approximated(body, object, "")
-	w.mapped(name, object+" title", "")
+	w.mapped(name, object+" title")
 	w.emitDashboard(title, panels)
 }
 
@@ -78,7 +78,7 @@ func (w *workload) convertWidgets(root *jsontree.Node) []any {
 			"w": gridNumber(widget.Get("width"), 6, 24), "h": gridNumber(widget.Get("height"), 6, 1000),
 		}
 		for _, name := range []string{"x", "y", "width", "height"} {
-			w.mapped(widget.Get(name), "panel gridPos", "")
+			w.mapped(widget.Get(name), "panel gridPos")
 		}
 		panels = append(panels, panel)
 	}
@@ -97,8 +97,8 @@ func (w *workload) textPanel(widget *jsontree.Node) map[string]any {
 	if looksSecret("", markdown.Text()) {
 		return nil
 	}
-	w.mapped(widget.Get("type"), "text panel", "")
-	w.mapped(markdown, "text panel", "")
+	w.mapped(widget.Get("type"), "text panel")
+	w.mapped(markdown, "text panel")
 	return map[string]any{"type": "text", "title": "", "options": map[string]any{"mode": "markdown", "content": markdown.Text()}}
 }
 
@@ -123,10 +123,10 @@ func (w *workload) metricPanel(widget *jsontree.Node) map[string]any {
 		return nil
 	}
 	title := properties.Get("title").Text()
-	w.mapped(widget.Get("type"), "panel type", "")
-	w.mapped(properties.Get("title"), "panel title", "")
+	w.mapped(widget.Get("type"), "panel type")
+	w.mapped(properties.Get("title"), "panel title")
 	w.approximated(properties.Get("view"), "panel type", "")
-	w.mapped(properties.Get("stacked"), "panel stacking", "")
+	w.mapped(properties.Get("stacked"), "panel stacking")
 	w.approximated(properties.Get("stat"), "panel target", "")
 	w.approximated(properties.Get("period"), "panel target", "")
 	stacking := "none"

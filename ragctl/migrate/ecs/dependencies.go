@@ -51,7 +51,7 @@ func (w *workload) places() map[*container]place {
 			switch condition {
 			case "SUCCESS":
 				places[other] = before
-				w.mapped(dependency, w.podField("initContainers["+other.name+"]"), "")
+				w.mapped(dependency, w.podField("initContainers["+other.name+"]"))
 			case "COMPLETE":
 				places[other] = before
 				w.ignoreExitCode(other)
@@ -60,7 +60,7 @@ func (w *workload) places() map[*container]place {
 				if places[other] != before {
 					places[other] = sidecar
 				}
-				w.mapped(dependency, w.podField("initContainers["+other.name+"] restartPolicy Always"), "")
+				w.mapped(dependency, w.podField("initContainers["+other.name+"] restartPolicy Always"))
 			default:
 				w.person(dependency, ledger.StepWorkload, "A condition that ECS does not have: wanted START, HEALTHY, SUCCESS or COMPLETE. All start together.")
 			}
@@ -139,7 +139,7 @@ func (w *workload) claimEssential(ctr *container, at place) {
 	case at == before:
 		w.approximated(essential, w.podField("initContainers["+ctr.name+"]"), "The pod starts again from here when it fails.")
 	case ctr.isEssential() && len(w.containers) == 1:
-		w.mapped(essential, w.podField("containers["+ctr.name+"]"), "")
+		w.mapped(essential, w.podField("containers["+ctr.name+"]"))
 	case ctr.isEssential():
 		w.approximated(essential, w.podField("containers["+ctr.name+"]"), "")
 	default:

@@ -58,7 +58,7 @@ func (w *workload) convertContainer(ctr *container, pod *corev1.PodSpec) {
 
 	ctr.spec.Name = ctr.name
 	if ctr.name == ctr.ecsName {
-		w.mapped(node.Get("name"), field("name"), "")
+		w.mapped(node.Get("name"), field("name"))
 	} else {
 		w.approximated(node.Get("name"), field("name"), "Kubernetes takes no such name: it became "+ctr.name+".")
 	}
@@ -66,7 +66,7 @@ func (w *workload) convertContainer(ctr *container, pod *corev1.PodSpec) {
 	w.convertEnvironment(ctr)
 	w.convertEnvironmentFiles(ctr)
 	w.convertCommand(ctr)
-	w.convertPorts(ctr, pod)
+	w.convertPorts(ctr)
 	w.convertHealthCheck(ctr, w.graceOf(ctr))
 	w.convertMounts(ctr)
 	w.convertSecurity(ctr, pod)
@@ -77,15 +77,15 @@ func (w *workload) convertContainer(ctr *container, pod *corev1.PodSpec) {
 
 	if dir := node.Get("workingDirectory"); dir.Text() != "" {
 		ctr.spec.WorkingDir = dir.Text()
-		w.mapped(dir, field("workingDir"), "")
+		w.mapped(dir, field("workingDir"))
 	}
 	if node.Get("interactive").True() {
 		ctr.spec.Stdin = true
-		w.mapped(node.Get("interactive"), field("stdin"), "")
+		w.mapped(node.Get("interactive"), field("stdin"))
 	}
 	if node.Get("pseudoTerminal").True() {
 		ctr.spec.TTY = true
-		w.mapped(node.Get("pseudoTerminal"), field("tty"), "")
+		w.mapped(node.Get("pseudoTerminal"), field("tty"))
 	}
 	w.ignore(node.Get("interactive"), "Off, as in Kubernetes.")
 	w.ignore(node.Get("pseudoTerminal"), "Off, as in Kubernetes.")
@@ -99,7 +99,7 @@ func (w *workload) convertImage(ctr *container, pod *corev1.PodSpec) {
 		ctr.spec.Image = "IMAGE_TO_FILL_IN"
 		w.warn("the container %s of %s has no image: fill it in", ctr.ecsName, w.name)
 	}
-	w.mapped(image, w.podField("containers["+ctr.name+"].image"), "")
+	w.mapped(image, w.podField("containers["+ctr.name+"].image"))
 	w.approximated(ctr.node.Get("versionConsistency"), "", "")
 
 	credentials := ctr.node.Find("repositoryCredentials", "credentialsParameter")
@@ -133,7 +133,7 @@ func (w *workload) convertCommand(ctr *container) {
 	} {
 		node := ctr.node.Get(part.name)
 		*part.words = w.arguments(ctr, node, node.Texts())
-		w.mapped(node, w.podField("containers["+ctr.name+"]."+part.field), "")
+		w.mapped(node, w.podField("containers["+ctr.name+"]."+part.field))
 	}
 }
 
@@ -145,21 +145,21 @@ func (w *workload) claimRestarts(ctr *container) {
 
 // convertTaskSettings maps what the containers of a pod share.
 func (w *workload) convertTaskSettings(pod *corev1.PodSpec) {
-	task := w.document.node
+	task := w.node
 	w.convertGracePeriod(pod)
 	switch strings.ToLower(task.Get("pidMode").Text()) {
 	case "host":
 		pod.HostPID = true
-		w.mapped(task.Get("pidMode"), w.podField("hostPID"), "")
+		w.mapped(task.Get("pidMode"), w.podField("hostPID"))
 	case "task":
 		pod.ShareProcessNamespace = new(true)
-		w.mapped(task.Get("pidMode"), w.podField("shareProcessNamespace"), "")
+		w.mapped(task.Get("pidMode"), w.podField("shareProcessNamespace"))
 	default:
 		w.ignore(task.Get("pidMode"), "Each container has its own process namespace, as in ECS.")
 	}
 	if strings.EqualFold(task.Get("ipcMode").Text(), "host") {
 		pod.HostIPC = true
-		w.mapped(task.Get("ipcMode"), w.podField("hostIPC"), "")
+		w.mapped(task.Get("ipcMode"), w.podField("hostIPC"))
 	} else {
 		w.approximated(task.Get("ipcMode"), "", "")
 	}
@@ -192,22 +192,22 @@ func (w *workload) convertPlatform(selector *map[string]string) {
 		}
 		(*selector)[key] = value
 	}
-	platform := w.document.node.Get("runtimePlatform")
+	platform := w.node.Get("runtimePlatform")
 	architecture := platform.Get("cpuArchitecture")
 	switch strings.ToUpper(architecture.Text()) {
 	case "ARM64":
 		set("kubernetes.io/arch", "arm64")
-		w.mapped(architecture, w.podField("nodeSelector"), "")
+		w.mapped(architecture, w.podField("nodeSelector"))
 	case "X86_64":
 		set("kubernetes.io/arch", "amd64")
-		w.mapped(architecture, w.podField("nodeSelector"), "")
+		w.mapped(architecture, w.podField("nodeSelector"))
 	default:
 		w.person(architecture, ledger.StepPrepare, "An architecture that this conversion does not know.")
 	}
 	system := platform.Get("operatingSystemFamily")
 	switch name := strings.ToUpper(system.Text()); {
 	case name == "LINUX":
-		w.mapped(system, w.podField("nodeSelector"), "")
+		w.mapped(system, w.podField("nodeSelector"))
 		set("kubernetes.io/os", "linux")
 	case strings.HasPrefix(name, "WINDOWS") && w.replaced:
 		w.person(system, ledger.StepPrepare, "The query runtime runs on Linux: check that nothing of the service needs Windows.")
@@ -220,7 +220,7 @@ func (w *workload) convertPlatform(selector *map[string]string) {
 }
 
 func (w *workload) claimCompatibilities() {
-	for _, item := range w.document.node.Get("requiresCompatibilities").Items() {
+	for _, item := range w.node.Get("requiresCompatibilities").Items() {
 		if strings.EqualFold(item.Text(), "EXTERNAL") {
 			w.person(item, ledger.StepPrepare, "ECS Anywhere runs on machines of your own: join those to the cluster as hybrid nodes, or leave them.")
 			continue

@@ -67,7 +67,7 @@ func (w *workload) claimValue(s *setting, target string) {
 	case strings.Contains(s.value, "169.254.170.2") || strings.Contains(s.value, "169.254.169.254"):
 		w.claim(s.node, ledger.Person, target, "An address of ECS's or EC2's metadata, which pods don't have or should not use.", ledger.StepWorkload)
 	default:
-		w.mapped(s.node, target, "")
+		w.mapped(s.node, target)
 	}
 }
 

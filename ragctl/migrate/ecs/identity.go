@@ -25,7 +25,7 @@ func (w *workload) convertIdentity() {
 	if role := task.Get("taskRoleArn"); role.Text() != "" {
 		w.convertTaskRole(role.Text())
 		if _, ok := parseARN(role.Text()); ok || isPlaceholder(role.Text()) {
-			w.mapped(role, "ServiceAccount/"+w.name+" "+w.identityField(), "")
+			w.mapped(role, "ServiceAccount/"+w.name+" "+w.identityField())
 		} else {
 			w.claim(role, ledger.Person, "ServiceAccount/"+w.name+" "+w.identityField(), "A role's name without its account: complete the ARN, arn:aws:iam::ACCOUNT:role/NAME.", ledger.StepIdentity)
 		}

@@ -38,7 +38,7 @@ func (ing *ingress) set(node *jsontree.Node, name, value string) {
 		return
 	}
 	ing.annotations[albPrefix+name] = value
-	ing.mapped(node, ing.target(name), "")
+	ing.mapped(node, ing.target(name))
 }
 
 func (ing *ingress) target(annotation string) string {
@@ -47,7 +47,7 @@ func (ing *ingress) target(annotation string) string {
 
 func (ing *ingress) balancer(node *jsontree.Node) {
 	ing.set(node.Get("Scheme"), "scheme", node.Get("Scheme").Text())
-	ing.mapped(node.Get("Type"), "Ingress/"+ing.name, "")
+	ing.mapped(node.Get("Type"), "Ingress/"+ing.name)
 	ing.set(node.Get("IpAddressType"), "ip-address-type", node.Get("IpAddressType").Text())
 	if groups := node.Get("SecurityGroups").Texts(); len(groups) > 0 {
 		ing.annotations[albPrefix+"security-groups"] = strings.Join(groups, ",")
@@ -149,7 +149,7 @@ func (ing *ingress) attributes(node *jsontree.Node) {
 			continue
 		}
 		ing.groupAttrs = append(ing.groupAttrs, key+"="+value)
-		ing.mapped(attribute, ing.target("target-group-attributes"), "")
+		ing.mapped(attribute, ing.target("target-group-attributes"))
 	}
 }
 
@@ -165,8 +165,8 @@ func (ing *ingress) listener(node *jsontree.Node) {
 	if !slices.Contains(ing.listens, listen) {
 		ing.listens = append(ing.listens, listen)
 	}
-	ing.mapped(number, ing.target("listen-ports"), "")
-	ing.mapped(node.Get("Protocol"), ing.target("listen-ports"), "")
+	ing.mapped(number, ing.target("listen-ports"))
+	ing.mapped(node.Get("Protocol"), ing.target("listen-ports"))
 	ing.set(node.Get("SslPolicy"), "ssl-policy", node.Get("SslPolicy").Text())
 	for _, certificate := range node.Get("Certificates").Items() {
 		ing.certificate(certificate.Get("CertificateArn"))
@@ -174,7 +174,7 @@ func (ing *ingress) listener(node *jsontree.Node) {
 	actions := node.Get("DefaultActions").Items()
 	if len(actions) == 1 && isRedirectToHTTPS(actions[0]) && protocol == "HTTP" {
 		ing.annotations[albPrefix+"ssl-redirect"] = redirectPort(actions[0])
-		ing.mapped(actions[0], ing.target("ssl-redirect"), "")
+		ing.mapped(actions[0], ing.target("ssl-redirect"))
 		return
 	}
 	for _, action := range actions {
@@ -190,7 +190,7 @@ func (ing *ingress) certificate(node *jsontree.Node) {
 	case ok && a.service == "iam":
 		ing.person(node, ledger.StepTraffic, "A server certificate in IAM: the controller takes those too, but a certificate of ACM renews itself. Added as it is.")
 	default:
-		ing.mapped(node, ing.target("certificate-arn"), "")
+		ing.mapped(node, ing.target("certificate-arn"))
 	}
 	if !slices.Contains(ing.certificates, node.Text()) {
 		ing.certificates = append(ing.certificates, node.Text())
@@ -260,7 +260,7 @@ func (ing *ingress) conditions(nodes []*jsontree.Node) (hosts []string, paths []
 					continue
 				}
 				hosts = append(hosts, value.Text())
-				ing.mapped(value, "Ingress/"+ing.name+" spec.rules[].host", "")
+				ing.mapped(value, "Ingress/"+ing.name+" spec.rules[].host")
 			}
 		case "path-pattern":
 			for _, value := range values {
@@ -270,9 +270,9 @@ func (ing *ingress) conditions(nodes []*jsontree.Node) (hosts []string, paths []
 			}
 		case "http-header", "query-string", "http-request-method", "source-ip":
 			extra = append(extra, map[string]any{"field": field, configName(config.Key): lowerKeys(config)})
-			ing.mapped(config, ing.target("conditions"), "")
+			ing.mapped(config, ing.target("conditions"))
 		}
-		ing.mapped(node.Get("Field"), "Ingress/"+ing.name+" spec.rules", "")
+		ing.mapped(node.Get("Field"), "Ingress/"+ing.name+" spec.rules")
 		ing.ignoreTree(node, "Said again in the condition's configuration.")
 	}
 	if len(hosts) == 0 {
@@ -325,7 +325,7 @@ func (ing *ingress) backend(name string, action *jsontree.Node) (networkingv1.In
 		return ing.forward(action)
 	case "redirect", "fixed-response":
 		ing.annotations[albPrefix+"actions."+name] = compactJSON(actionJSON(action))
-		ing.mapped(action, ing.target("actions."+name), "")
+		ing.mapped(action, ing.target("actions."+name))
 		return annotationBackend(name), true
 	default:
 		ing.claimAuthentication(action)
@@ -353,7 +353,7 @@ func (ing *ingress) forward(action *jsontree.Node) (networkingv1.IngressBackend,
 	if slices.ContainsFunc(groups, foreign) {
 		ing.claim(action, ledger.Person, "Ingress/"+ing.name, "Forwards with weights to target groups of other services as well: the Ingress sends everything to "+ing.name+".", ledger.StepTraffic)
 	} else {
-		ing.mapped(action, "Ingress/"+ing.name+" spec.rules[].http.paths[].backend", "")
+		ing.mapped(action, "Ingress/"+ing.name+" spec.rules[].http.paths[].backend")
 	}
 	ing.routed = true
 	return ing.serviceBackend(), true

@@ -23,12 +23,12 @@ func (w *workload) convertSecurity(ctr *container, pod *corev1.PodSpec) {
 	w.convertUser(ctr, security, field)
 	if node.Get("privileged").True() {
 		security.Privileged = new(true)
-		w.mapped(node.Get("privileged"), field+"privileged", "")
+		w.mapped(node.Get("privileged"), field+"privileged")
 	}
 	w.ignore(node.Get("privileged"), "Off, as in Kubernetes.")
 	if node.Get("readonlyRootFilesystem").True() {
 		security.ReadOnlyRootFilesystem = new(true)
-		w.mapped(node.Get("readonlyRootFilesystem"), field+"readOnlyRootFilesystem", "")
+		w.mapped(node.Get("readonlyRootFilesystem"), field+"readOnlyRootFilesystem")
 	}
 	w.ignore(node.Get("readonlyRootFilesystem"), "Off, as in Kubernetes.")
 
@@ -36,8 +36,8 @@ func (w *workload) convertSecurity(ctr *container, pod *corev1.PodSpec) {
 	added, dropped := capabilityNames(capabilities.Get("add")), capabilityNames(capabilities.Get("drop"))
 	if len(added)+len(dropped) > 0 {
 		security.Capabilities = &corev1.Capabilities{Add: added, Drop: dropped}
-		w.mapped(capabilities.Get("add"), field+"capabilities.add", "")
-		w.mapped(capabilities.Get("drop"), field+"capabilities.drop", "")
+		w.mapped(capabilities.Get("add"), field+"capabilities.add")
+		w.mapped(capabilities.Get("drop"), field+"capabilities.drop")
 	}
 	w.convertSysctls(ctr, pod)
 	w.convertSecurityOptions(ctr, security, field)
@@ -75,7 +75,7 @@ func (w *workload) convertUser(ctr *container, security *corev1.SecurityContext,
 	if group, err := strconv.ParseInt(parts[2], 10, 64); err == nil {
 		security.RunAsGroup = new(group)
 	}
-	w.mapped(user, field+"runAsUser", "")
+	w.mapped(user, field+"runAsUser")
 }
 
 // safeSysctls may be set without asking the node's administrator.
@@ -84,8 +84,6 @@ var safeSysctls = []string{
 	"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time",
 	"net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
 }
-
-var sysctlName = regexp.MustCompile(`^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)+$`)
 
 func (w *workload) convertSysctls(ctr *container, pod *corev1.PodSpec) {
 	for _, control := range ctr.node.Get("systemControls").Items() {
@@ -121,8 +119,8 @@ func (w *workload) convertLinux(ctr *container, pod *corev1.PodSpec) {
 	for i, tmpfs := range parameters.Get("tmpfs").Items() {
 		name := dnsLabel(fmt.Sprintf("tmpfs-%d-%s", i+1, ctr.name), maxLabel)
 		if w.memoryVolume(ctr, pod, name, tmpfs.Get("containerPath").Text(), tmpfs.Get("size")) {
-			w.mapped(tmpfs.Get("containerPath"), w.podField("volumes["+name+"]"), "")
-			w.mapped(tmpfs.Get("size"), w.podField("volumes["+name+"].emptyDir.sizeLimit"), "")
+			w.mapped(tmpfs.Get("containerPath"), w.podField("volumes["+name+"]"))
+			w.mapped(tmpfs.Get("size"), w.podField("volumes["+name+"].emptyDir.sizeLimit"))
 		}
 		w.ignore(tmpfs.Get("containerPath"), "Something is mounted there already, or it is no path.")
 		w.ignore(tmpfs.Get("size"), "The volume is left out.")
@@ -130,7 +128,7 @@ func (w *workload) convertLinux(ctr *container, pod *corev1.PodSpec) {
 	shared := parameters.Get("sharedMemorySize")
 	name := dnsLabel("shm-"+ctr.name, maxLabel)
 	if size, ok := shared.Int(); ok && size > 0 && w.memoryVolume(ctr, pod, name, "/dev/shm", shared) {
-		w.mapped(shared, w.podField("volumes["+name+"]"), "")
+		w.mapped(shared, w.podField("volumes["+name+"]"))
 	}
 	w.ignore(shared, "Not a size, or something is mounted there already.")
 	if !parameters.Get("initProcessEnabled").True() {
@@ -167,7 +165,7 @@ func (w *workload) convertHosts(ctr *container, pod *corev1.PodSpec) {
 			w.person(host, ledger.StepNetwork, "No address or no host name: left out.")
 			continue
 		}
-		w.mapped(host, w.podField("hostAliases"), "")
+		w.mapped(host, w.podField("hostAliases"))
 	}
 	w.convertDNS(ctr, pod)
 	if ctr.node.Get("disableNetworking").True() {
@@ -219,7 +217,7 @@ func (w *workload) convertDNS(ctr *container, pod *corev1.PodSpec) {
 			continue
 		}
 		pod.DNSConfig.Searches = append(pod.DNSConfig.Searches, domain.Text())
-		w.mapped(domain, w.podField("dnsConfig.searches"), "")
+		w.mapped(domain, w.podField("dnsConfig.searches"))
 	}
 }
 

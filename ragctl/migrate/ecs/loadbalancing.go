@@ -89,7 +89,7 @@ func (w *workload) claimBalancers() {
 		}
 		name := balancer.Get("containerName")
 		if ctr := w.containerNamed(name.Text()); ctr != nil && ctr == w.main {
-			w.mapped(name, "Service/"+w.name, "")
+			w.mapped(name, "Service/"+w.name)
 		} else {
 			w.person(name, ledger.StepTraffic, "Not the container that was taken for the one that answers: check --main-container.")
 		}
@@ -98,7 +98,7 @@ func (w *workload) claimBalancers() {
 		case w.replaced:
 			w.approximated(number, "Service/"+w.name+" port 8080", "The runtime's port.")
 		case ok && slices.Contains(w.main.ports(), value):
-			w.mapped(number, "Service/"+w.name+" ports", "")
+			w.mapped(number, "Service/"+w.name+" ports")
 		default:
 			w.person(number, ledger.StepTraffic, "The container has no such port.")
 		}

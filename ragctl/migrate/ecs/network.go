@@ -17,7 +17,7 @@ func (w *workload) convertNetworkMode(pod *corev1.PodSpec) {
 	mode := w.document.node.Get("networkMode")
 	switch strings.ToLower(mode.Text()) {
 	case "awsvpc":
-		w.mapped(mode, "pod network", "")
+		w.mapped(mode, "pod network")
 	case "host":
 		pod.HostNetwork = true
 		pod.DNSPolicy = corev1.DNSClusterFirstWithHostNet
@@ -47,7 +47,7 @@ func (w *workload) convertSecurityGroups() {
 			"podSelector":    map[string]any{"matchLabels": stringMap(w.podSelector())},
 			"securityGroups": map[string]any{"groupIds": textValues(groups)},
 		}))
-		w.mapped(groups, "SecurityGroupPolicy/"+w.name+" spec.securityGroups", "")
+		w.mapped(groups, "SecurityGroupPolicy/"+w.name+" spec.securityGroups")
 		return
 	}
 	if w.replaced {

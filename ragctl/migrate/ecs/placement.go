@@ -1,9 +1,7 @@
 package ecs
 
 import (
-	"cmp"
 	"regexp"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,10 +73,10 @@ func (w *workload) convertConstraints(pod *corev1.PodSpec, constraints *jsontree
 					LabelSelector: &metav1.LabelSelector{MatchLabels: w.selector()}, TopologyKey: corev1.LabelHostname,
 				}},
 			}
-			w.mapped(constraint, w.podField("affinity.podAntiAffinity"), "")
+			w.mapped(constraint, w.podField("affinity.podAntiAffinity"))
 		case ok:
 			requireNode(pod, requirement)
-			w.mapped(constraint, w.podField("affinity.nodeAffinity"), "")
+			w.mapped(constraint, w.podField("affinity.nodeAffinity"))
 		default:
 			w.person(constraint, ledger.StepWorkload, "An expression that labels of nodes can't say: write it as node affinity or as a node pool.")
 		}
@@ -124,7 +122,7 @@ func (w *workload) convertStrategy(pod *corev1.PodSpec, strategy *jsontree.Node)
 			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway,
 			LabelSelector: &metav1.LabelSelector{MatchLabels: w.podSelector()},
 		})
-		w.mapped(strategy, w.podField("topologySpreadConstraints"), "")
+		w.mapped(strategy, w.podField("topologySpreadConstraints"))
 	case kind == "random":
 		w.claim(strategy, ledger.Ignored, "", "The scheduler chooses.", "")
 	case kind == "binpack":
@@ -188,12 +186,4 @@ func (w *workload) podSelector() map[string]string {
 		return map[string]string{"app.kubernetes.io/name": "ragservice", "app.kubernetes.io/instance": w.name, "app.kubernetes.io/component": "runtime"}
 	}
 	return w.selector()
-}
-
-// longest returns the greatest of numbers, or the fallback where there are none.
-func longest(numbers []int, fallback int) int {
-	if len(numbers) == 0 {
-		return fallback
-	}
-	return slices.MaxFunc(numbers, cmp.Compare[int])
 }

@@ -53,7 +53,7 @@ func portsOf(ctr *container) []port {
 }
 
 // convertPorts maps the port mappings of a container whose image is kept.
-func (w *workload) convertPorts(ctr *container, pod *corev1.PodSpec) {
+func (w *workload) convertPorts(ctr *container) {
 	host := strings.EqualFold(w.document.node.Get("networkMode").Text(), "host")
 	for _, mapping := range ctr.node.Get("portMappings").Items() {
 		p, ok := readPort(ctr, mapping)
@@ -97,16 +97,16 @@ func (w *workload) claimPort(ctr *container, mapping *jsontree.Node, p port) {
 	if w.portTaken(p) {
 		w.person(mapping.Get("containerPort"), ledger.StepNetwork, "Another container of the pod has this port already, and they share one address: move one of them.")
 	} else {
-		w.mapped(mapping.Get("containerPort"), field, "")
+		w.mapped(mapping.Get("containerPort"), field)
 	}
-	w.mapped(mapping.Get("protocol"), field+".protocol", "")
+	w.mapped(mapping.Get("protocol"), field+".protocol")
 	if p.ecsName == p.name {
-		w.mapped(mapping.Get("name"), field+".name", "")
+		w.mapped(mapping.Get("name"), field+".name")
 	} else {
 		w.approximated(mapping.Get("name"), field+".name", "Cut to what a port's name can be: "+cmp.Or(p.name, "nothing")+".")
 	}
 	if p.appProtocol != "" {
-		w.mapped(mapping.Get("appProtocol"), "Service/"+w.name+" ports[].appProtocol", "")
+		w.mapped(mapping.Get("appProtocol"), "Service/"+w.name+" ports[].appProtocol")
 	}
 	w.ignore(mapping.Get("appProtocol"), "Plain TCP.")
 
@@ -114,7 +114,7 @@ func (w *workload) claimPort(ctr *container, mapping *jsontree.Node, p port) {
 	number, ok := hostPort.Int()
 	switch {
 	case strings.EqualFold(w.document.node.Get("networkMode").Text(), "host"):
-		w.mapped(hostPort, field+".hostPort", "")
+		w.mapped(hostPort, field+".hostPort")
 	case !ok || number == 0 || int32(number) == p.number:
 		w.ignore(hostPort, "Pods have addresses of their own: no port of the node is needed.")
 	default:

@@ -143,14 +143,14 @@ func (w *workload) convertHealthCheck(ctr *container, grace int32) {
 		if parsed.note != "" {
 			w.approximated(command, w.podField(field+"livenessProbe.httpGet"), parsed.note)
 		}
-		w.mapped(command, w.podField(field+"livenessProbe.httpGet"), "")
+		w.mapped(command, w.podField(field+"livenessProbe.httpGet"))
 	} else {
 		probe.Exec = &corev1.ExecAction{Command: w.arguments(ctr, command, parsed.exec)}
-		w.mapped(command, w.podField(field+"livenessProbe.exec"), "")
+		w.mapped(command, w.podField(field+"livenessProbe.exec"))
 	}
-	w.mapped(check.Get("interval"), w.podField(field+"livenessProbe.periodSeconds"), "")
-	w.mapped(check.Get("timeout"), w.podField(field+"livenessProbe.timeoutSeconds"), "")
-	w.mapped(check.Get("retries"), w.podField(field+"livenessProbe.failureThreshold"), "")
+	w.mapped(check.Get("interval"), w.podField(field+"livenessProbe.periodSeconds"))
+	w.mapped(check.Get("timeout"), w.podField(field+"livenessProbe.timeoutSeconds"))
+	w.mapped(check.Get("retries"), w.podField(field+"livenessProbe.failureThreshold"))
 	w.approximated(check.Get("startPeriod"), w.podField(field+"startupProbe.failureThreshold"), "")
 
 	startup := probe

@@ -158,14 +158,14 @@ func (r *recognition) use(p part, field, guess string) {
 	case guess != "":
 		r.w.claim(s.node, ledger.Approximated, target, "A guess: "+guess, "")
 	default:
-		r.w.mapped(s.node, target, "")
+		r.w.mapped(s.node, target)
 	}
 }
 
 // refuse claims a part's variable as one that a person has to look at.
-func (r *recognition) refuse(p part, step ledger.Step, note string) {
+func (r *recognition) refuse(p part, note string) {
 	if s := r.take(p); s != nil {
-		r.w.claim(s.node, ledger.Person, "", note, step)
+		r.w.claim(s.node, ledger.Person, "", note, ledger.StepPrepare)
 	}
 }
 

@@ -169,7 +169,7 @@ func (w *workload) redisFromURL(external *api.ExternalRedis) {
 // unknownRedis stands in for an address that is in a Secret.
 func (w *workload) unknownRedis(external *api.ExternalRedis, p part) {
 	external.Addresses = []string{"redis-address-to-fill-in:6379"}
-	w.rag.refuse(p, ledger.StepPrepare, "The address is needed in the RAGService itself, spec.cache.redis.external.addresses; a password in it belongs into a Secret of its own, external.password.")
+	w.rag.refuse(p, "The address is needed in the RAGService itself, spec.cache.redis.external.addresses; a password in it belongs into a Secret of its own, external.password.")
 	w.fillIn("spec.cache.redis.external.addresses", external.Addresses[0], "The address is in a Secret or is none.")
 }
 

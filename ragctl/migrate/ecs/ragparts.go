@@ -10,7 +10,6 @@ import (
 	"time"
 
 	api "ragops.dev/ragservice/api/v1alpha1"
-	"ragops.dev/ragservice/ragctl/migrate/ledger"
 )
 
 var (
@@ -88,7 +87,7 @@ func (w *workload) ragDimensions(spec *api.RAGServiceSpec, name string) {
 	stated, ok := numberIn(r.text(embeddingSize), 1, 16384)
 	switch {
 	case ok && known > 0 && int32(stated) > known:
-		r.refuse(embeddingSize, ledger.StepPrepare, "The model has "+itoa(known)+" dimensions, which is fewer: one of the two is wrong. Left out.")
+		r.refuse(embeddingSize, "The model has "+itoa(known)+" dimensions, which is fewer: one of the two is wrong. Left out.")
 	case ok:
 		spec.Embedding.Dimensions = new(int32(stated))
 		r.use(embeddingSize, "spec.embedding.dimensions", "")
@@ -177,7 +176,7 @@ func (w *workload) httpURL(p part, field, standIn string) string {
 		w.rag.use(p, field, "")
 		return text
 	}
-	w.rag.refuse(p, ledger.StepPrepare, "The address is needed in the RAGService itself, "+field+".")
+	w.rag.refuse(p, "The address is needed in the RAGService itself, "+field+".")
 	w.fillIn(field, standIn, "The address is in a Secret or is no URL.")
 	return standIn
 }
@@ -192,8 +191,8 @@ func (w *workload) pinecone() *api.Pinecone {
 		store.IndexHost = strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/")
 		r.use(pineconeHost, "spec.vectorStore.pinecone.indexHost", "")
 	} else {
-		r.refuse(pineconeHost, ledger.StepPrepare, "The host of the index is needed in the RAGService itself: it is no secret.")
-		r.refuse(pineconeIndex, ledger.StepPrepare, "The name of the index; its host is needed, spec.vectorStore.pinecone.indexHost.")
+		r.refuse(pineconeHost, "The host of the index is needed in the RAGService itself: it is no secret.")
+		r.refuse(pineconeIndex, "The name of the index; its host is needed, spec.vectorStore.pinecone.indexHost.")
 		w.fillIn("spec.vectorStore.pinecone.indexHost", store.IndexHost, "The Pinecone console shows the host of the index; so does its API's describe_index.")
 	}
 	if namespace := r.text(pineconeNamespace); namespace != "" && len(namespace) <= 253 {

@@ -156,7 +156,7 @@ func (w *workload) known(p part, field, fallback string) string {
 	why := "The settings do not name it."
 	if w.rag.has(p) {
 		why = "Its value is in a Secret, which can't be read here."
-		w.rag.refuse(p, ledger.StepPrepare, "The value is needed in the RAGService itself, "+field+": put it there in plain text. It is no secret.")
+		w.rag.refuse(p, "The value is needed in the RAGService itself, "+field+": put it there in plain text. It is no secret.")
 	}
 	w.fillIn(field, fallback, why)
 	return fallback

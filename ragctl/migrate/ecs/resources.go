@@ -92,7 +92,7 @@ func (w *workload) claimTaskSize(target string) {
 		case field.value == 0:
 			w.person(field.node, ledger.StepWorkload, "Not a size: wanted units such as 512 or \".5 vCPU\" for cpu, MiB or \"1 GB\" for memory. Left out.")
 		default:
-			w.mapped(field.node, w.podField(target+field.name), "")
+			w.mapped(field.node, w.podField(target+field.name))
 		}
 	}
 }
@@ -108,7 +108,7 @@ func (w *workload) storageQuantity(target string) (resource.Quantity, bool) {
 		w.person(node, ledger.StepStorage, "Not a size in GiB. Left out.")
 		return resource.Quantity{}, false
 	}
-	w.mapped(node, w.podField(target), "")
+	w.mapped(node, w.podField(target))
 	return *resource.NewQuantity(int64(gibi)<<30, resource.BinarySI), true
 }
 
@@ -152,7 +152,7 @@ func (w *workload) resourcesOf(ctr *container, least taskSize) taskSize {
 	memory, reservation := parseMemory(ctr.node.Get("memory")), parseMemory(ctr.node.Get("memoryReservation"))
 	if memory > 0 {
 		setResource(&list.Limits, corev1.ResourceMemory, mebibytes(memory))
-		w.mapped(ctr.node.Get("memory"), w.podField(field+"limits.memory"), "")
+		w.mapped(ctr.node.Get("memory"), w.podField(field+"limits.memory"))
 		used.mebi = memory
 	} else {
 		w.ignore(ctr.node.Get("memory"), "Not a size, or 0: unset.")
@@ -160,7 +160,7 @@ func (w *workload) resourcesOf(ctr *container, least taskSize) taskSize {
 	switch {
 	case reservation > 0 && (memory == 0 || reservation <= memory):
 		used.mebi = reservation
-		w.mapped(ctr.node.Get("memoryReservation"), w.podField(field+"requests.memory"), "")
+		w.mapped(ctr.node.Get("memoryReservation"), w.podField(field+"requests.memory"))
 	case reservation > 0:
 		w.approximated(ctr.node.Get("memoryReservation"), w.podField(field+"requests.memory"), "More than the limit, which Kubernetes refuses: cut to the limit.")
 	default:
@@ -211,6 +211,6 @@ func (w *workload) convertGPUs(ctr *container) {
 		}
 		const gpu = corev1.ResourceName("nvidia.com/gpu")
 		setResource(&ctr.spec.Resources.Limits, gpu, *resource.NewQuantity(int64(count), resource.DecimalSI))
-		w.mapped(item, w.podField("containers["+ctr.name+"].resources.limits[nvidia.com/gpu]"), "")
+		w.mapped(item, w.podField("containers["+ctr.name+"].resources.limits[nvidia.com/gpu]"))
 	}
 }

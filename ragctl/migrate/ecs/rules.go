@@ -234,8 +234,8 @@ func stepIfPerson(bucket ledger.Bucket, step ledger.Step) ledger.Step {
 // The claims. Each puts the unclaimed leaves at or below node into a bucket; an
 // empty target or note means the rule's own.
 
-func (c *converter) mapped(node *jsontree.Node, target, note string) {
-	c.claim(node, ledger.Mapped, target, note, "")
+func (c *converter) mapped(node *jsontree.Node, target string) {
+	c.claim(node, ledger.Mapped, target, "", "")
 }
 
 func (c *converter) approximated(node *jsontree.Node, target, note string) {

@@ -79,7 +79,7 @@ func (w *workload) claimDesired(desired *jsontree.Node) {
 	case len(w.otherDocuments(kindTarget)) > 0:
 		w.ignore(desired, "Where the service was when it was described; the autoscaler decides.")
 	default:
-		w.mapped(desired, w.replicasField(), "")
+		w.mapped(desired, w.replicasField())
 	}
 }
 
@@ -103,7 +103,7 @@ func (w *workload) scalingField(ragService, autoscaler string) string {
 
 func (w *workload) planTarget(target *jsontree.Node) {
 	p := &w.scaling
-	w.mapped(target.Get("ResourceId"), w.field("metadata.name"), "")
+	w.mapped(target.Get("ResourceId"), w.field("metadata.name"))
 	least, greatest := target.Get("MinCapacity"), target.Get("MaxCapacity")
 	if count, ok := least.Int(); ok && count >= 0 {
 		p.known = true
@@ -111,7 +111,7 @@ func (w *workload) planTarget(target *jsontree.Node) {
 		if count == 0 {
 			w.approximated(least, w.scalingField("minReplicas", "minReplicas"), "0 became 1: to scale to zero, use a KEDA ScaledObject with a trigger that counts requests.")
 		} else {
-			w.mapped(least, w.scalingField("minReplicas", "minReplicas"), "")
+			w.mapped(least, w.scalingField("minReplicas", "minReplicas"))
 		}
 	} else {
 		w.person(least, ledger.StepScaling, "Not a number of tasks.")
@@ -119,7 +119,7 @@ func (w *workload) planTarget(target *jsontree.Node) {
 	if count, ok := greatest.Int(); ok && count >= 0 {
 		p.known = true
 		p.max = max(clampReplicas(count), p.min)
-		w.mapped(greatest, w.scalingField("maxReplicas", "maxReplicas"), "")
+		w.mapped(greatest, w.scalingField("maxReplicas", "maxReplicas"))
 	} else {
 		w.person(greatest, ledger.StepScaling, "Not a number of tasks.")
 	}
@@ -131,11 +131,11 @@ func (w *workload) planSuspension(state *jsontree.Node) {
 	in, out, scheduled := state.Get("DynamicScalingInSuspended"), state.Get("DynamicScalingOutSuspended"), state.Get("ScheduledScalingSuspended")
 	if in.True() {
 		w.scaling.noScaleIn = true
-		w.mapped(in, w.scalingField("behavior.scaleDown.selectPolicy", "behavior.scaleDown.selectPolicy"), "")
+		w.mapped(in, w.scalingField("behavior.scaleDown.selectPolicy", "behavior.scaleDown.selectPolicy"))
 	}
 	if out.True() {
 		w.scaling.noScaleOut = true
-		w.mapped(out, w.scalingField("behavior.scaleUp.selectPolicy", "behavior.scaleUp.selectPolicy"), "")
+		w.mapped(out, w.scalingField("behavior.scaleUp.selectPolicy", "behavior.scaleUp.selectPolicy"))
 	}
 	if scheduled.True() {
 		w.person(scheduled, ledger.StepScaling, "")
@@ -154,7 +154,7 @@ func (w *workload) planPolicy(policy *jsontree.Node) {
 	if step == nil && policy.Get("StepAdjustments") != nil {
 		step = policy
 	}
-	w.mapped(policy.Get("ResourceId"), w.field("metadata.name"), "")
+	w.mapped(policy.Get("ResourceId"), w.field("metadata.name"))
 	w.approximated(policy.Get("PolicyName"), w.scalingField("targets", "metrics"), "")
 	if tracking != nil {
 		w.planTracking(tracking)
@@ -203,9 +203,9 @@ func (w *workload) leaveCooldowns(tracking *jsontree.Node) {
 }
 
 func (w *workload) claimTarget(metric, value *jsontree.Node, number float64, field string) {
-	w.mapped(metric, field, "")
+	w.mapped(metric, field)
 	if number == math.Trunc(number) {
-		w.mapped(value, field, "")
+		w.mapped(value, field)
 	} else {
 		w.approximated(value, field, "Rounded to a whole percentage.")
 	}

@@ -44,7 +44,7 @@ var scheduleExpression = regexp.MustCompile(`^\s*(cron|at|rate)\((.*)\)\s*$`)
 func (w *workload) planSchedules() {
 	var actions []scheduled
 	for _, node := range w.otherDocuments(kindSchedule) {
-		w.mapped(node.Get("ResourceId"), w.field("metadata.name"), "")
+		w.mapped(node.Get("ResourceId"), w.field("metadata.name"))
 		if action, ok := w.readSchedule(node); ok {
 			actions = append(actions, action)
 		}
@@ -94,9 +94,9 @@ func (w *workload) claimWindow(action scheduled, what string) {
 	if !w.replaced {
 		target = "ScaledObject/" + w.name + " " + what
 	}
-	w.mapped(action.node.Get("ScheduledActionName"), target, "")
+	w.mapped(action.node.Get("ScheduledActionName"), target)
 	w.approximated(action.node.Get("Schedule"), target, "")
-	w.mapped(action.node.Get("Timezone"), target, "")
+	w.mapped(action.node.Get("Timezone"), target)
 	w.approximated(action.node.Find("ScalableTargetAction", "MinCapacity"), target, "")
 }
 
@@ -120,9 +120,9 @@ func (w *workload) readSchedule(node *jsontree.Node) (scheduled, bool) {
 	case "rate":
 		return leave("Every so often: an action that sets the same numbers again changes nothing here.")
 	}
-	cron, err := kedaCron(parts[2])
-	if err != nil {
-		return leave(err.Error())
+	cron, problem := kedaCron(parts[2])
+	if problem != "" {
+		return leave(problem)
 	}
 	floor, ok := node.Find("ScalableTargetAction", "MinCapacity").Int()
 	if !ok || floor < 0 {
@@ -154,20 +154,20 @@ var (
 
 // kedaCron turns AWS's six fields (minutes hours day-of-month month day-of-week
 // year) into KEDA's five. AWS counts weekdays from 1 on Sunday, cron from 0: names
-// mean the same in both.
-func kedaCron(expression string) (string, error) {
+// mean the same in both. problem says why it can't be done.
+func kedaCron(expression string) (cron, problem string) {
 	fields := strings.Fields(strings.ToUpper(expression))
 	if len(fields) != 6 {
-		return "", fmt.Errorf("Not a cron expression of AWS: wanted six fields, minutes to year, found %d.", len(fields))
+		return "", fmt.Sprintf("Not a cron expression of AWS: wanted six fields, minutes to year, found %d.", len(fields))
 	}
 	if fields[5] != "*" {
-		return "", fmt.Errorf("Bound to a year, which KEDA's schedules don't have: apply and delete the trigger then.")
+		return "", "Bound to a year, which KEDA's schedules don't have: apply and delete the trigger then."
 	}
 	for i, field := range fields[:5] {
 		if field == "?" {
 			fields[i] = "*"
 		} else if !cronField.MatchString(field) || strings.ContainsAny(field, "LW#") && i != 3 && i != 4 || i == 4 && strings.ContainsAny(field, "L#") {
-			return "", fmt.Errorf("Uses L, W or # or something that is no cron field: KEDA has no counterpart.")
+			return "", "Uses L, W or # or something that is no cron field: KEDA has no counterpart."
 		}
 	}
 	numbers := fields[4]
@@ -182,13 +182,13 @@ func kedaCron(expression string) (string, error) {
 		return weekdays[day-1]
 	})
 	if wrong {
-		return "", fmt.Errorf("Names a weekday beyond 1 (Sunday) to 7 (Saturday).")
+		return "", "Names a weekday beyond 1 (Sunday) to 7 (Saturday)."
 	}
 	fields[4] = base
 	if stepped {
 		fields[4] += "/" + every
 	}
-	return strings.Join(fields[:5], " "), nil
+	return strings.Join(fields[:5], " "), ""
 }
 
 // emitFloor adds the ScaledObject of a RAGService: KEDA moves the floor,

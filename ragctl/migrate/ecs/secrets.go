@@ -112,7 +112,7 @@ func (w *workload) claimSecret(s *setting, ref api.SecretKey, target string) {
 	case w.options.Secrets == SecretRefs:
 		w.claim(s.node, ledger.Person, at, "Fill the Secret's key from this source.", ledger.StepSecrets)
 	default:
-		w.mapped(s.node, at, "")
+		w.mapped(s.node, at)
 	}
 }
 

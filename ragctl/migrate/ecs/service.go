@@ -38,7 +38,7 @@ func (w *workload) convertService() {
 	case w.replaced && ok && seconds > 0:
 		w.approximated(grace, w.field("(the query runtime)"), "The runtime is ready within seconds; the operator's startup probe covers it.")
 	case ok && seconds > 0 && w.main.spec.StartupProbe != nil:
-		w.mapped(grace, w.podField("containers["+w.main.name+"].startupProbe.failureThreshold"), "")
+		w.mapped(grace, w.podField("containers["+w.main.name+"].startupProbe.failureThreshold"))
 	default:
 		w.ignore(grace, "0, or nothing that it could delay.")
 	}
@@ -53,13 +53,13 @@ func (w *workload) routerTasksOnce() {
 func (w *workload) claimServiceNames() {
 	name := w.serviceNode("serviceName")
 	if dnsLabel(name.Text(), maxServiceName) == w.name {
-		w.mapped(name, "metadata.name", "")
+		w.mapped(name, "metadata.name")
 	} else {
 		w.approximated(name, "metadata.name", "The objects are called after the task definition's family, "+w.name+".")
 	}
-	w.mapped(w.serviceNode("taskDefinition"), w.field("metadata.name"), "")
+	w.mapped(w.serviceNode("taskDefinition"), w.field("metadata.name"))
 	strategy := w.serviceNode("schedulingStrategy")
-	w.mapped(strategy, w.workloadKind()+"/"+w.name, "")
+	w.mapped(strategy, w.workloadKind()+"/"+w.name)
 }
 
 // convertDeploymentConfiguration maps how far a rollout may go below and above the
@@ -126,14 +126,14 @@ func (w *workload) claimRollout() {
 		}
 	}
 	if node := configuration.Get("strategy"); strings.EqualFold(node.Text(), "ROLLING") {
-		w.mapped(node, w.field("spec.strategy"), "")
+		w.mapped(node, w.field("spec.strategy"))
 	}
 	if bake, ok := configuration.Get("bakeTimeInMinutes").Int(); ok && bake == 0 {
 		w.ignore(configuration.Get("bakeTimeInMinutes"), "0 is none.")
 	}
 	controller := w.serviceNode("deploymentController", "type")
 	if strings.EqualFold(controller.Text(), "ECS") {
-		w.mapped(controller, w.field("spec.strategy"), "")
+		w.mapped(controller, w.field("spec.strategy"))
 		return
 	}
 	if controller.IsSet() {
@@ -167,11 +167,11 @@ func (w *workload) convertServiceConnect() {
 		return
 	}
 	if !connect.Get("enabled").True() && connect.Get("enabled").IsSet() {
-		w.mapped(connect.Get("enabled"), "no Services", "")
+		w.mapped(connect.Get("enabled"), "no Services")
 		w.ignoreTree(connect, "Service Connect is off.")
 		return
 	}
-	w.mapped(connect.Get("enabled"), "Service/"+w.name, "")
+	w.mapped(connect.Get("enabled"), "Service/"+w.name)
 	w.approximated(connect.Get("namespace"), "namespace "+w.options.Namespace, "Names of Services are unique in a namespace of the cluster.")
 	for _, item := range connect.Get("services").Items() {
 		w.convertConnectService(item)
@@ -196,7 +196,7 @@ func (w *workload) convertConnectService(item *jsontree.Node) {
 		case !ok || !isPort || number < 1 || number > 65535:
 			w.person(alias, ledger.StepDNS, "There is no such port: left out.")
 		case name == w.name && int32(number) == w.servicePort():
-			w.mapped(alias, "Service/"+name, "")
+			w.mapped(alias, "Service/"+name)
 		case name == w.name:
 			w.person(alias, ledger.StepDNS, "The Service "+w.name+" has that name already and listens on another port: let callers use port "+itoa(w.servicePort())+".")
 		case names[name]:
@@ -204,16 +204,16 @@ func (w *workload) convertConnectService(item *jsontree.Node) {
 		default:
 			names[name] = true
 			w.add(w.aliasService(name, int32(number), target))
-			w.mapped(alias, "Service/"+name, "")
+			w.mapped(alias, "Service/"+name)
 		}
 	}
 	if ok {
-		w.mapped(item.Get("portName"), "Service/"+w.name+" ports", "")
+		w.mapped(item.Get("portName"), "Service/"+w.name+" ports")
 	} else {
 		w.person(item.Get("portName"), ledger.StepDNS, "No port mapping has this name.")
 	}
 	if names[discovery.Text()] || discovery.Text() == w.name {
-		w.mapped(discovery, "Service/"+discovery.Text(), "")
+		w.mapped(discovery, "Service/"+discovery.Text())
 	} else {
 		w.approximated(discovery, "Service/"+w.name, "The name that services of the namespace found it by.")
 	}

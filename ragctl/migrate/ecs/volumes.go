@@ -29,7 +29,7 @@ func (w *workload) convertVolumes(pod *corev1.PodSpec) {
 		taken[name] = true
 		volume := corev1.Volume{Name: name, VolumeSource: w.volumeSource(node, name)}
 		if name == ecsName {
-			w.mapped(node.Get("name"), w.podField("volumes["+name+"]"), "")
+			w.mapped(node.Get("name"), w.podField("volumes["+name+"]"))
 		} else {
 			w.approximated(node.Get("name"), w.podField("volumes["+name+"]"), "Kubernetes takes no such name.")
 		}
@@ -77,11 +77,11 @@ func (w *workload) efsVolume(node *jsontree.Node, name string) corev1.VolumeSour
 	if !strings.EqualFold(efs.Get("transitEncryption").Text(), "ENABLED") && accessPoint.Text() == "" {
 		attributes["encryptInTransit"] = "false"
 	}
-	w.mapped(efs.Get("fileSystemId"), target+"spec.csi.volumeHandle", "")
-	w.mapped(root, target+"spec.csi.volumeHandle", "")
-	w.mapped(efs.Get("transitEncryption"), target+"spec.csi.volumeAttributes.encryptInTransit", "")
+	w.mapped(efs.Get("fileSystemId"), target+"spec.csi.volumeHandle")
+	w.mapped(root, target+"spec.csi.volumeHandle")
+	w.mapped(efs.Get("transitEncryption"), target+"spec.csi.volumeAttributes.encryptInTransit")
 	w.approximated(efs.Get("transitEncryptionPort"), target+"spec.csi", "")
-	w.mapped(accessPoint, target+"spec.csi.volumeHandle", "")
+	w.mapped(accessPoint, target+"spec.csi.volumeHandle")
 	if strings.EqualFold(efs.Find("authorizationConfig", "iam").Text(), "DISABLED") {
 		w.ignore(efs.Find("authorizationConfig", "iam"), "Off, as it is unless the driver's role is asked for.")
 	}
@@ -114,7 +114,7 @@ func (w *workload) efsVolume(node *jsontree.Node, name string) corev1.VolumeSour
 // launchVolume maps an EBS volume that ECS makes for each task and deletes with it:
 // what Kubernetes calls a generic ephemeral volume.
 func (w *workload) launchVolume(node *jsontree.Node, name string) corev1.VolumeSource {
-	w.mapped(node.Get("configuredAtLaunch"), w.podField("volumes["+name+"].ephemeral"), "")
+	w.mapped(node.Get("configuredAtLaunch"), w.podField("volumes["+name+"].ephemeral"))
 	spec := corev1.PersistentVolumeClaimSpec{
 		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("20Gi")}},
@@ -124,10 +124,10 @@ func (w *workload) launchVolume(node *jsontree.Node, name string) corev1.VolumeS
 			continue
 		}
 		ebs := configuration.Get("managedEBSVolume")
-		w.mapped(configuration.Get("name"), w.podField("volumes["+name+"].ephemeral"), "")
+		w.mapped(configuration.Get("name"), w.podField("volumes["+name+"].ephemeral"))
 		if gibi, ok := ebs.Get("sizeInGiB").Int(); ok && gibi > 0 && gibi <= 1<<16 {
 			spec.Resources.Requests[corev1.ResourceStorage] = *resource.NewQuantity(int64(gibi)<<30, resource.BinarySI)
-			w.mapped(ebs.Get("sizeInGiB"), w.podField("volumes["+name+"].ephemeral"), "")
+			w.mapped(ebs.Get("sizeInGiB"), w.podField("volumes["+name+"].ephemeral"))
 		}
 		if class := dnsLabel(ebs.Get("volumeType").Text(), maxLabel); class != "" {
 			spec.StorageClassName = new(class)
@@ -153,7 +153,7 @@ func (w *workload) convertMounts(ctr *container) {
 		for _, mount := range other.node.Get("mountPoints").Items() {
 			w.convertMount(ctr, mount, from.Get("readOnly").True() || mount.Get("readOnly").True(), false)
 		}
-		w.mapped(from, w.podField("containers["+ctr.name+"].volumeMounts"), "")
+		w.mapped(from, w.podField("containers["+ctr.name+"].volumeMounts"))
 	}
 }
 
@@ -178,7 +178,7 @@ func (w *workload) convertMount(ctr *container, mount *jsontree.Node, readOnly, 
 	}
 	ctr.spec.VolumeMounts = append(ctr.spec.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: containerPath, ReadOnly: readOnly})
 	if own {
-		w.mapped(mount, w.podField("containers["+ctr.name+"].volumeMounts"), "")
+		w.mapped(mount, w.podField("containers["+ctr.name+"].volumeMounts"))
 	}
 }
 

@@ -2,11 +2,10 @@ package ecs
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"ragops.dev/ragservice/ragctl/migrate/jsontree"
@@ -146,9 +145,7 @@ func (w *workload) podField(path string) string {
 // meta is the metadata of an object called name that belongs to the workload.
 func (w *workload) meta(name string) metav1.ObjectMeta {
 	labels := map[string]string{}
-	for key, value := range w.labels {
-		labels[key] = value
-	}
+	maps.Copy(labels, w.labels)
 	labels["app.kubernetes.io/name"] = w.name
 	labels["app.kubernetes.io/managed-by"] = "ragctl-migrate"
 	return metav1.ObjectMeta{Name: name, Namespace: w.options.Namespace, Labels: labels}
@@ -182,7 +179,7 @@ func (w *workload) serviceNode(names ...string) *jsontree.Node {
 func (w *workload) convertNames() {
 	task := w.document.node
 	if w.name == w.family {
-		w.mapped(task.Get("family"), "metadata.name", "")
+		w.mapped(task.Get("family"), "metadata.name")
 	} else {
 		w.approximated(task.Get("family"), "metadata.name", "Kubernetes takes no such name: it became "+w.name+".")
 	}
@@ -204,7 +201,7 @@ func (w *workload) labelFrom(tags *jsontree.Node) {
 			w.ignore(tag, "Looks like a secret, which is no label: not copied.")
 		case labelKey.MatchString(key) && labelValue.MatchString(value):
 			w.labels[key] = value
-			w.mapped(tag, "metadata.labels["+key+"]", "")
+			w.mapped(tag, "metadata.labels["+key+"]")
 		default:
 			annotation := "ecs.migrate.ragops.dev/" + annotationKey(key)
 			w.annotations[annotation] = value
@@ -263,13 +260,4 @@ func (w *workload) containerNamed(name string) *container {
 		}
 	}
 	return nil
-}
-
-// quantityNote formats a number of CPU units or MiB for a note.
-func quantityNote(list corev1.ResourceList, name corev1.ResourceName) string {
-	quantity, ok := list[name]
-	if !ok {
-		return fmt.Sprintf("no %s", name)
-	}
-	return quantity.String()
 }
