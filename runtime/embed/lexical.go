@@ -28,6 +28,9 @@ func (l Lexical) Embed(ctx context.Context, texts []string) ([][]float32, error)
 	return vectors, nil
 }
 
+// Dimensions is what [Dimensions] returns.
+func (l Lexical) Dimensions() int { return l.dimensions }
+
 // Identity implements [Embedder].
 func (l Lexical) Identity() string {
 	return fmt.Sprintf("lexical/%d/%d", lexical.Version, l.dimensions)

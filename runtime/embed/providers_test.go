@@ -215,14 +215,14 @@ func status(code int, retryAfter string) step {
 	return func(_ api, w http.ResponseWriter, _ *http.Request, _ []string) {
 		w.Header().Set("Retry-After", retryAfter)
 		w.WriteHeader(code)
-		io.WriteString(w, `{"error":{"message":"the key `+secret+` is wrong"},"message":"`+secret+`"}`)
+		fmt.Fprint(w, `{"error":{"message":"the key `+secret+` is wrong"},"message":"`+secret+`"}`)
 	}
 }
 
 func garbage(body string) step {
 	return func(_ api, w http.ResponseWriter, _ *http.Request, _ []string) {
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, body)
+		fmt.Fprint(w, body)
 	}
 }
 

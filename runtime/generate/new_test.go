@@ -4,7 +4,7 @@ import (
 	stdcmp "cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -46,14 +46,14 @@ func status(code int, header, value string) step {
 			w.Header().Set(header, value)
 		}
 		w.WriteHeader(code)
-		io.WriteString(w, `{"error":{"message":"the key `+secret+` is wrong","type":"some_error"}}`)
+		fmt.Fprint(w, `{"error":{"message":"the key `+secret+` is wrong","type":"some_error"}}`)
 	}
 }
 
 func garbage(contentType, body string) step {
 	return func(_ api, w http.ResponseWriter, _ *http.Request, _ bool) {
 		w.Header().Set("Content-Type", contentType)
-		io.WriteString(w, body)
+		fmt.Fprint(w, body)
 	}
 }
 

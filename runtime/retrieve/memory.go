@@ -59,7 +59,7 @@ func openMemory(ctx context.Context, cfg config.Memory, embedder embed.Embedder)
 		return nil, fmt.Errorf("the documents %q hold no text", cfg.Documents)
 	}
 	for batch := range slices.Chunk(texts, embedBatch) {
-		vectors, err := embedder.Embed(ctx, batch)
+		vectors, err := embed.Documents(embedder).Embed(ctx, batch)
 		if err != nil {
 			return nil, fmt.Errorf("embed the documents: %w", err)
 		}

@@ -52,7 +52,7 @@ func Put(ctx context.Context, w Writer, embedder embed.Embedder, d Document) (pa
 		for _, p := range split[start:end] {
 			texts = append(texts, p.EmbeddingText())
 		}
-		vectors, err := embedder.Embed(ctx, texts)
+		vectors, err := embed.Documents(embedder).Embed(ctx, texts)
 		if err != nil {
 			return 0, fmt.Errorf("embed the document: %w", err)
 		}

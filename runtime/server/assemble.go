@@ -37,7 +37,7 @@ func (c closer) Close() error {
 type assembled struct {
 	server    *Server
 	service   *query.Service
-	embedder  *measured
+	embedder  embed.Embedder
 	upstreams []roleUpstreams
 	cache     *cache.Cache // nil without a cache
 	tracer    *telemetry.Tracer
@@ -69,7 +69,7 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 	if err != nil {
 		return nil, err
 	}
-	a.embedder = &measured{Embedder: embedder}
+	a.embedder = embed.Cached(embedder, cfg.Embedding.CacheEntries)
 	store, err := retrieve.Open(ctx, cfg.VectorStore, a.embedder, a.upstreamsOf(config.RoleVectorStore, calls))
 	if err != nil {
 		return nil, err

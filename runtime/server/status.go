@@ -1,9 +1,7 @@
 package server
 
 import (
-	"context"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"ragops.dev/ragservice/runtime/cache"
@@ -11,21 +9,6 @@ import (
 	"ragops.dev/ragservice/runtime/embed"
 	"ragops.dev/ragservice/runtime/upstream"
 )
-
-// measured is an embedder that remembers how long its vectors are.
-type measured struct {
-	embed.Embedder
-	dimensions atomic.Int64
-}
-
-// Embed implements embed.Embedder.
-func (m *measured) Embed(ctx context.Context, texts []string) ([][]float32, error) {
-	vectors, err := m.Embedder.Embed(ctx, texts)
-	if err == nil && len(vectors) > 0 {
-		m.dimensions.Store(int64(len(vectors[0])))
-	}
-	return vectors, err
-}
 
 // statusOf returns what /status shows.
 func (a *assembled) statusOf(o Options, started time.Time, port *admin) func() config.Status {
@@ -39,7 +22,7 @@ func (a *assembled) statusOf(o Options, started time.Time, port *admin) func() c
 }
 
 func (a *assembled) embeddingStatus(cfg config.Embedding) config.EmbeddingStatus {
-	got := int(a.embedder.dimensions.Load())
+	got := embed.Dimensions(a.embedder)
 	return config.EmbeddingStatus{
 		Identity: a.embedder.Identity(), Dimensions: got, Configured: cfg.Dimensions,
 		Mismatch: got != 0 && cfg.Dimensions != 0 && got != cfg.Dimensions,

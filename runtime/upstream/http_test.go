@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -58,7 +59,7 @@ func TestHTTPClientErrors(t *testing.T) {
 				w.Header().Set(header, value)
 			}
 			w.WriteHeader(status)
-			io.WriteString(w, body)
+			fmt.Fprint(w, body)
 		}
 	}
 	tests := []struct {
@@ -98,7 +99,7 @@ func TestHTTPClientErrors(t *testing.T) {
 			name: "cut off",
 			handler: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "9")
-				io.WriteString(w, "half")
+				fmt.Fprint(w, "half")
 			},
 			want: Error{Kind: KindInvalidResponse}, wantErr: ": invalid response: the response was cut off: unexpected EOF",
 		},
