@@ -31,7 +31,7 @@ func ragServer(t *testing.T) *httptest.Server {
 	return server
 }
 
-func runBench(t *testing.T, ctx context.Context, args ...string) (code int, out, errOut string) {
+func runBench(ctx context.Context, t *testing.T, args ...string) (code int, out, errOut string) {
 	t.Helper()
 	var outBuffer, errBuffer bytes.Buffer
 	code = Run(ctx, append([]string{"ragctl", "bench"}, args...), Streams{In: strings.NewReader(""), Out: &outBuffer, Err: &errBuffer})
@@ -85,7 +85,7 @@ func TestBenchExitCodes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			code, _, errOut := runBench(t, t.Context(), inOrder(tt.args, short)...)
+			code, _, errOut := runBench(t.Context(), t, inOrder(tt.args, short)...)
 			if code != tt.want || !strings.Contains(errOut, tt.wantErr) {
 				t.Errorf("exit code %d, want %d; stderr, which should hold %q:\n%s", code, tt.want, tt.wantErr, errOut)
 			}
@@ -107,7 +107,7 @@ func TestBenchOutput(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "r.html")
 	args := []string{server.URL, "--rate", "100,200", "--duration", "600ms", "--warm-up", "0s", "--report", page, "--pid", fmt.Sprint(os.Getpid())}
 
-	code, out, errOut := runBench(t, t.Context(), append(args, "-o", "json")...)
+	code, out, errOut := runBench(t.Context(), t, append(args, "-o", "json")...)
 	if code != ExitDone {
 		t.Fatalf("exit code %d: %s", code, errOut)
 	}
@@ -129,7 +129,7 @@ func TestBenchOutput(t *testing.T) {
 		t.Errorf("the report has %d plots, want at least 5", n)
 	}
 
-	code, out, _ = runBench(t, t.Context(), args...)
+	code, out, _ = runBench(t.Context(), t, args...)
 	if code != ExitDone {
 		t.Errorf("exit code %d", code)
 	}
@@ -150,7 +150,7 @@ func TestBenchInterruptedKeepsItsFigures(t *testing.T) {
 		fmt.Fprint(w, `{"answer":"a"}`)
 	}))
 	defer server.Close()
-	code, out, errOut := runBench(t, ctx, server.URL, "--duration", "10m", "--warm-up", "0s")
+	code, out, errOut := runBench(ctx, t, server.URL, "--duration", "10m", "--warm-up", "0s")
 	if code != ExitFailed || !strings.Contains(errOut, "interrupted after") {
 		t.Errorf("exit code %d, want %d; stderr: %s", code, ExitFailed, errOut)
 	}
@@ -162,15 +162,15 @@ func TestBenchInterruptedKeepsItsFigures(t *testing.T) {
 func TestBenchCompareAndCapacity(t *testing.T) {
 	a, b := ragServer(t).URL, ragServer(t).URL
 	page := filepath.Join(t.TempDir(), "r.html")
-	code, out, errOut := runBench(t, t.Context(), "compare", "old="+a, "new="+b, "--rate", "100", "--duration", "200ms", "--warm-up", "0s", "--rounds", "2", "--report", page)
+	code, out, errOut := runBench(t.Context(), t, "compare", "old="+a, "new="+b, "--rate", "100", "--duration", "200ms", "--warm-up", "0s", "--rounds", "2", "--report", page)
 	if code != ExitDone || !strings.Contains(out, "RATIO TO old (95 %)") || !strings.Contains(out, "p95 latency") {
 		t.Errorf("exit code %d, stderr %s, output:\n%s", code, errOut, out)
 	}
-	code, out, errOut = runBench(t, t.Context(), a, "--find-capacity", "--rate", "100", "--max-rate", "150", "--duration", "200ms", "--warm-up", "0s")
+	code, out, errOut = runBench(t.Context(), t, a, "--find-capacity", "--rate", "100", "--max-rate", "150", "--duration", "200ms", "--warm-up", "0s")
 	if code != ExitDone || !strings.Contains(out, "150/s") || !strings.Contains(errOut, "at 100/s: held") {
 		t.Errorf("exit code %d, stderr %s, output:\n%s", code, errOut, out)
 	}
-	code, _, errOut = runBench(t, t.Context(), a, "--find-capacity", "--rate", "20", "--max-rate", "40", "--duration", "200ms", "--warm-up", "0s")
+	code, _, errOut = runBench(t.Context(), t, a, "--find-capacity", "--rate", "20", "--max-rate", "40", "--duration", "200ms", "--warm-up", "0s")
 	if code != ExitThreshold || !strings.Contains(errOut, "carries 40/s within its objectives, want 100/s") {
 		t.Errorf("exit code %d, stderr %s", code, errOut)
 	}

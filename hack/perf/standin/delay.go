@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"context"
 	"io"
 	"net"
 	"time"
@@ -8,19 +9,19 @@ import (
 
 // Delay passes connections on to a server and holds each of its replies back, as
 // a server far away would. It returns when the listener is closed.
-func Delay(listener net.Listener, server string, d time.Duration) error {
+func Delay(ctx context.Context, listener net.Listener, server string, d time.Duration) error {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			return err
 		}
-		go relay(conn, server, d)
+		go relay(ctx, conn, server, d)
 	}
 }
 
-func relay(client net.Conn, server string, d time.Duration) {
+func relay(ctx context.Context, client net.Conn, server string, d time.Duration) {
 	defer client.Close()
-	backend, err := net.Dial("tcp", server)
+	backend, err := (&net.Dialer{}).DialContext(ctx, "tcp", server)
 	if err != nil {
 		return // The client sees its connection closed, as it should.
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func post(t *testing.T, url, body string) (*http.Response, string) {
+func post(t *testing.T, url, body string) (contentType, answer string) {
 	t.Helper()
 	response, err := http.Post(url, "application/json", strings.NewReader(body))
 	if err != nil {
@@ -23,7 +23,7 @@ func post(t *testing.T, url, body string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(data)
+	return response.Header.Get("Content-Type"), string(data)
 }
 
 func TestHandler(t *testing.T) {
@@ -61,8 +61,8 @@ func TestHandler(t *testing.T) {
 	if !strings.Contains(body, `"finish_reason":"stop"`) || !strings.Contains(body, sentence) {
 		t.Errorf("the completion is %.200s", body)
 	}
-	response, body := post(t, server.URL+"/v1/chat/completions", `{"stream":true}`)
-	if response.Header.Get("Content-Type") != "text/event-stream" || strings.Count(body, sentence) != 3 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
+	contentType, body := post(t, server.URL+"/v1/chat/completions", `{"stream":true}`)
+	if contentType != "text/event-stream" || strings.Count(body, sentence) != 3 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
 		t.Errorf("the stream is %.200s", body)
 	}
 }
@@ -77,7 +77,7 @@ func TestDelayKeepsRepliesInOrder(t *testing.T) {
 		}
 	}()
 	proxy := listen(t)
-	go func() { _ = Delay(proxy, echo.Addr().String(), 30*time.Millisecond) }()
+	go func() { _ = Delay(t.Context(), proxy, echo.Addr().String(), 30*time.Millisecond) }()
 	conn, err := net.Dial("tcp", proxy.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -87,8 +87,7 @@ func (c *connection) readStream(response *http.Response, got *answer) (keep bool
 	for {
 		line, err := c.lines.ReadSlice('\n')
 		if err != nil {
-			got.failure, err = streamFailure(err)
-			return false, err
+			return false, streamFailure(err, got)
 		}
 		data, isData := bytes.CutPrefix(bytes.TrimSpace(line), []byte("data:"))
 		if !isData {
@@ -105,16 +104,18 @@ func (c *connection) readStream(response *http.Response, got *answer) (keep bool
 	}
 }
 
-// streamFailure sorts out an error of reading a line: it is the target's, or
-// else the connection's.
-func streamFailure(err error) (*Failure, error) {
+// streamFailure sorts out an error of reading a line: the target's is noted in the
+// answer, and the connection's returned.
+func streamFailure(err error, got *answer) error {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return &Failure{FailureNotJSON, "an event longer than 8 KiB"}, nil
+		got.failure = &Failure{FailureNotJSON, "an event longer than 8 KiB"}
+		return nil
 	case errors.Is(err, io.EOF):
-		return &Failure{FailureTruncated, "the stream ended without [DONE]"}, nil
+		got.failure = &Failure{FailureTruncated, "the stream ended without [DONE]"}
+		return nil
 	}
-	return nil, err
+	return err
 }
 
 // checkEvent notes the time of the first event that carries a piece of the

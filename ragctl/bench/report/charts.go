@@ -1,8 +1,8 @@
 package report
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 
 	"ragops.dev/ragservice/ragctl/bench/load"
 	"ragops.dev/ragservice/ragctl/bench/trial"
@@ -136,7 +136,7 @@ func chartsOfComparison(c *trial.Comparison) []Chart {
 	p95 := Chart{Title: "p95 latency by round", XLabel: "round", YLabel: "latency", YFormat: msFormat}
 	rate := Chart{Title: "Rate achieved by round", XLabel: "round", YLabel: "answers per second"}
 	for round := range c.Rounds {
-		tick := Tick{float64(round + 1), fmt.Sprint(round + 1)}
+		tick := Tick{float64(round + 1), strconv.Itoa(round + 1)}
 		p95.XTicks, rate.XTicks = append(p95.XTicks, tick), append(rate.XTicks, tick)
 	}
 	for i, name := range c.Targets {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -42,7 +43,7 @@ func WriteRun(w io.Writer, r *load.Result) error {
 		t.line()
 		t.line("STAGE", "OFFERED/S", "ACHIEVED/S", "MEAN", "P50", "P95", "P99", "MAX", "SUCCESS", "HITS")
 		for i, s := range r.Stages {
-			t.line(fmt.Sprint(i+1), number(s.OfferedPerSecond), number(s.AchievedPerSecond),
+			t.line(strconv.Itoa(i+1), number(s.OfferedPerSecond), number(s.AchievedPerSecond),
 				ms(s.Latency.MeanMs), ms(s.Latency.P50Ms), ms(s.Latency.P95Ms), ms(s.Latency.P99Ms), ms(s.Latency.MaxMs),
 				percent(s.SuccessRatio), percent(s.HitRatio))
 		}
@@ -55,7 +56,7 @@ func WriteRun(w io.Writer, r *load.Result) error {
 			if f.Example != "" {
 				means += " (" + f.Example + ")"
 			}
-			t.line(string(f.Kind), fmt.Sprint(f.Count), means)
+			t.line(string(f.Kind), strconv.FormatInt(f.Count, 10), means)
 		}
 	}
 	return t.end()
@@ -152,7 +153,7 @@ func facts(r *load.Result) []fact {
 	}
 	out = append(out, fact{"cache hit ratio", percent(s.HitRatio) + cacheCounts(s.Cache)},
 		fact{"received", bytesText(float64(s.BytesReceived))},
-		fact{"most in flight", fmt.Sprint(s.MostInFlight)})
+		fact{"most in flight", strconv.FormatInt(s.MostInFlight, 10)})
 	if u := s.Usage; u != nil {
 		out = append(out,
 			fact{"CPU", fmt.Sprintf("%.2f cores on average, %.2f at most%s", u.MeanCores, u.MaxCores, of(u.CPUPercent()))},

@@ -104,7 +104,7 @@ func (s *Search) tryTwice(ctx context.Context, found *Capacity, rate float64) (h
 		if err != nil {
 			return false, false, err
 		}
-		if ctx.Err() != nil {
+		if trial == nil {
 			return false, true, nil
 		}
 		found.Trials = append(found.Trials, *trial)
@@ -123,6 +123,7 @@ func (s *Search) tryTwice(ctx context.Context, found *Capacity, rate float64) (h
 	return false, false, nil
 }
 
+// try returns nil, and no error, where ctx ended.
 func (s *Search) try(ctx context.Context, rate float64) (*Trial, error) {
 	plan := s.Plan
 	plan.Stages = []load.Stage{{Rate: rate, Duration: s.Plan.Stages[0].Duration}}
@@ -147,6 +148,9 @@ func (s *Search) try(ctx context.Context, rate float64) (*Trial, error) {
 	result, err := load.Run(ctx, plan)
 	if err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, nil //nolint:nilnil // See above.
 	}
 	trial.Summary = result.Total
 	if trial.Why != "" {
