@@ -105,6 +105,6 @@ func (w *workload) moveTraffic() []ledger.Task {
 // mayNeedFiles reports whether the service ran with Fargate's own limit of open
 // files.
 func (w *workload) mayNeedFiles() bool {
-	fargate := slices.Contains(w.document.node.Get("requiresCompatibilities").Texts(), "FARGATE")
+	fargate := slices.Contains(w.node.Get("requiresCompatibilities").Texts(), "FARGATE")
 	return fargate && !w.replaced && len(w.main.node.Get("ulimits").Items()) == 0
 }

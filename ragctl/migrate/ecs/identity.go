@@ -21,7 +21,7 @@ type identity struct {
 // convertIdentity maps the two roles of a task. They must not be mixed up: the
 // execution role was ECS's, never the application's.
 func (w *workload) convertIdentity() {
-	task := w.document.node
+	task := w.node
 	if role := task.Get("taskRoleArn"); role.Text() != "" {
 		w.convertTaskRole(role.Text())
 		if _, ok := parseARN(role.Text()); ok || isPlaceholder(role.Text()) {

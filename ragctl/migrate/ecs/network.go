@@ -14,7 +14,7 @@ import (
 
 // convertNetworkMode maps how the containers of a task see the network.
 func (w *workload) convertNetworkMode(pod *corev1.PodSpec) {
-	mode := w.document.node.Get("networkMode")
+	mode := w.node.Get("networkMode")
 	switch strings.ToLower(mode.Text()) {
 	case "awsvpc":
 		w.mapped(mode, "pod network")

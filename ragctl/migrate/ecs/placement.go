@@ -55,7 +55,7 @@ func nodeRequirement(expression string) (requirement corev1.NodeSelectorRequirem
 
 // convertPlacement maps where tasks may and should run.
 func (w *workload) convertPlacement(pod *corev1.PodSpec) {
-	w.convertConstraints(pod, w.document.node.Get("placementConstraints"))
+	w.convertConstraints(pod, w.node.Get("placementConstraints"))
 	w.convertConstraints(pod, w.serviceNode("placementConstraints"))
 	for _, strategy := range w.serviceNode("placementStrategy").Items() {
 		w.convertStrategy(pod, strategy)

@@ -54,7 +54,7 @@ func portsOf(ctr *container) []port {
 
 // convertPorts maps the port mappings of a container whose image is kept.
 func (w *workload) convertPorts(ctr *container) {
-	host := strings.EqualFold(w.document.node.Get("networkMode").Text(), "host")
+	host := strings.EqualFold(w.node.Get("networkMode").Text(), "host")
 	for _, mapping := range ctr.node.Get("portMappings").Items() {
 		p, ok := readPort(ctr, mapping)
 		if !ok {
@@ -113,7 +113,7 @@ func (w *workload) claimPort(ctr *container, mapping *jsontree.Node, p port) {
 	hostPort := mapping.Get("hostPort")
 	number, ok := hostPort.Int()
 	switch {
-	case strings.EqualFold(w.document.node.Get("networkMode").Text(), "host"):
+	case strings.EqualFold(w.node.Get("networkMode").Text(), "host"):
 		w.mapped(hostPort, field+".hostPort")
 	case !ok || number == 0 || int32(number) == p.number:
 		w.ignore(hostPort, "Pods have addresses of their own: no port of the node is needed.")

@@ -133,7 +133,7 @@ func (w *workload) leaveContainer(ctr *container) {
 
 // claimTask accounts for what the containers of the old task shared.
 func (w *workload) claimTask() {
-	task := w.document.node
+	task := w.node
 	w.claimCompatibilities()
 	w.convertNetworkMode(&corev1.PodSpec{})
 	for _, name := range []string{"pidMode", "ipcMode"} {

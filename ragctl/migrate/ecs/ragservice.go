@@ -244,7 +244,7 @@ func (w *workload) sizeOfMain(list corev1.ResourceList, size taskSize) {
 func (w *workload) ragPlacement() {
 	scratch := &corev1.PodSpec{}
 	for _, list := range []string{"placementConstraints"} {
-		w.personEach(w.document.node.Get(list).Children(), ledger.StepWorkload, "A RAGService has nodeSelector and topologySpreadConstraints (spec.workload), no affinity: choose nodes with these.")
+		w.personEach(w.node.Get(list).Children(), ledger.StepWorkload, "A RAGService has nodeSelector and topologySpreadConstraints (spec.workload), no affinity: choose nodes with these.")
 		w.personEach(w.serviceNode(list).Children(), ledger.StepWorkload, "A RAGService has nodeSelector and topologySpreadConstraints (spec.workload), no affinity: choose nodes with these.")
 	}
 	for _, strategy := range w.serviceNode("placementStrategy").Items() {

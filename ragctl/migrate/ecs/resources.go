@@ -28,7 +28,7 @@ type taskSize struct {
 
 // size reads the task's cpu and memory.
 func (w *workload) size() taskSize {
-	return taskSize{milliCPU: parseCPU(w.document.node.Get("cpu")), mebi: parseMemory(w.document.node.Get("memory"))}
+	return taskSize{milliCPU: parseCPU(w.node.Get("cpu")), mebi: parseMemory(w.node.Get("memory"))}
 }
 
 // parseCPU reads units ("512", 512) or CPUs (".5 vCPU") as thousandths of a CPU, 0
@@ -78,7 +78,7 @@ func mebibytes(m int) resource.Quantity {
 
 // claimTaskSize claims the task's cpu and memory as what they became.
 func (w *workload) claimTaskSize(target string) {
-	task := w.document.node
+	task := w.node
 	for _, field := range []struct {
 		node  *jsontree.Node
 		value int
@@ -99,7 +99,7 @@ func (w *workload) claimTaskSize(target string) {
 
 // storageQuantity maps the task's ephemeral storage.
 func (w *workload) storageQuantity(target string) (resource.Quantity, bool) {
-	node := w.document.node.Find("ephemeralStorage", "sizeInGiB")
+	node := w.node.Find("ephemeralStorage", "sizeInGiB")
 	if !node.IsSet() {
 		return resource.Quantity{}, false
 	}

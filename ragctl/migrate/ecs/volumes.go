@@ -19,7 +19,7 @@ const efsDriver = "efs.csi.aws.com"
 // convertVolumes maps the volumes of a task whose images are kept.
 func (w *workload) convertVolumes(pod *corev1.PodSpec) {
 	taken := map[string]bool{}
-	for i, node := range w.document.node.Get("volumes").Items() {
+	for i, node := range w.node.Get("volumes").Items() {
 		ecsName := node.Get("name").Text()
 		name := volumeName(ecsName, i)
 		if taken[name] {
@@ -193,7 +193,7 @@ func hasMount(ctr *container, containerPath string) bool {
 
 // volumeOf returns the name in the pod of a volume of the task.
 func (w *workload) volumeOf(ecsName string) (string, bool) {
-	for i, node := range w.document.node.Get("volumes").Items() {
+	for i, node := range w.node.Get("volumes").Items() {
 		if node.Get("name").Text() == ecsName {
 			return volumeName(ecsName, i), true
 		}

@@ -177,7 +177,7 @@ func (w *workload) serviceNode(names ...string) *jsontree.Node {
 
 // convertNames maps the names and the tags.
 func (w *workload) convertNames() {
-	task := w.document.node
+	task := w.node
 	if w.name == w.family {
 		w.mapped(task.Get("family"), "metadata.name")
 	} else {
@@ -238,7 +238,7 @@ func (w *workload) region() string {
 			}
 		}
 	}
-	scan(w.document.node)
+	scan(w.node)
 	if w.service != nil {
 		scan(w.service.node)
 	}
