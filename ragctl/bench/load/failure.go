@@ -63,7 +63,8 @@ type Failure struct {
 	Detail string
 }
 
-func (f *Failure) Error() string {
+// String is a sentence for people.
+func (f *Failure) String() string {
 	if f.Detail == "" {
 		return f.Kind.Explain()
 	}

@@ -34,7 +34,7 @@ func Probe(ctx context.Context, target Target, questions *Questions, timeout tim
 	case failureInterrupted:
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("%s cannot be measured: %w", target.URL.Redacted(), got.failure)
+	return fmt.Errorf("%s cannot be measured: %s", target.URL.Redacted(), got.failure)
 }
 
 // Prime asks every question of a set once, so that a run finds them in the
@@ -54,7 +54,7 @@ func Prime(ctx context.Context, target Target, questions *Questions, timeout tim
 			for i := next.Add(1) - 1; i < int64(questions.Len()) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				if got := c.ask(ctx, questions.encoded[i]); got.failure != nil && got.failure.Kind != failureInterrupted {
 					stop()
-					return fmt.Errorf("prime the cache of %s: %w", target.URL.Redacted(), got.failure)
+					return fmt.Errorf("prime the cache of %s: %s", target.URL.Redacted(), got.failure)
 				}
 			}
 			return context.Cause(ctx)

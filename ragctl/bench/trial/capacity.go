@@ -149,8 +149,8 @@ func (s *Search) try(ctx context.Context, rate float64) (*Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil {
-		return nil, nil //nolint:nilnil // See above.
+	if result.Interrupted && trial.Why == "" {
+		return nil, nil
 	}
 	trial.Summary = result.Total
 	if trial.Why != "" {
