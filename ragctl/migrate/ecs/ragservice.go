@@ -188,6 +188,9 @@ func (w *workload) ragScaling(spec *api.RAGServiceSpec) {
 	if p.memoryPercent > 0 {
 		targets.MemoryPercent = new(p.memoryPercent)
 	}
+	if p.perSecond > 0 {
+		targets.QueriesPerSecond = new(p.perSecond)
+	}
 	if *targets != (api.ScalingTargets{}) {
 		spec.Scaling.Targets = targets
 	}

@@ -182,8 +182,7 @@ func (w *workload) planTracking(tracking *jsontree.Node) {
 		p.memoryPercent = tighter(p.memoryPercent, percent(number))
 		w.claimTarget(metric, value, number, w.scalingField("targets.memoryPercent", "metrics[memory]"))
 	case "albrequestcountpertarget":
-		w.planRequestCount(metric, value, number)
-		w.leaveCooldowns(tracking)
+		w.planRequestCount(tracking, metric, value, number)
 		return
 	default:
 		w.person(value, ledger.StepScaling, "The target of a metric of CloudWatch: scale on its Prometheus counterpart with a KEDA ScaledObject.")
@@ -400,12 +399,20 @@ func seconds(n float64) *metav1.Duration {
 	return &metav1.Duration{Duration: durationOf(n)}
 }
 
-// planRequestCount maps ALBRequestCountPerTarget, which counts per minute. Neither
-// a RAGService nor a plain autoscaler has a target for it yet.
-func (w *workload) planRequestCount(metric, value *jsontree.Node, number float64) {
-	perSecond := number / 60
-	w.scaling.perSecond = int32(max(1, math.Round(perSecond)))
-	note := fmt.Sprintf("It counts per minute: %s a second and replica. Scale on it with a KEDA ScaledObject and sum(rate(rag_queries_total[1m])).", decimal(perSecond))
-	w.person(value, ledger.StepScaling, note)
-	w.person(metric, ledger.StepScaling, note)
+// planRequestCount maps ALBRequestCountPerTarget, which counts per minute, to the
+// queries per second of a replica. A plain autoscaler has no such metric.
+func (w *workload) planRequestCount(tracking, metric, value *jsontree.Node, number float64) {
+	perSecond := decimal(number / 60)
+	if !w.replaced {
+		note := "It counts per minute: " + perSecond + " a second and replica. Scale on that with a KEDA ScaledObject and a metric of the service's own."
+		w.person(value, ledger.StepScaling, note)
+		w.person(metric, ledger.StepScaling, note)
+		w.leaveCooldowns(tracking)
+		return
+	}
+	w.scaling.perSecond = tighter(w.scaling.perSecond, int32(max(1, math.Round(number/60))))
+	field := w.scalingField("targets.queriesPerSecond", "")
+	w.mapped(metric, field)
+	w.approximated(value, field, "It counts per minute: "+perSecond+" a second and replica, rounded.")
+	w.planCooldowns(tracking)
 }
