@@ -51,7 +51,7 @@ test: test-packages ## Run the unit tests and the API tests (real kube-apiserver
 
 .PHONY: test-packages
 test-packages: # The servers that tests start for themselves.
-	hack/ensure-packages redis-server=redis-server '/usr/lib/postgresql/*/bin/postgres=postgresql' node=nodejs npm=npm
+	hack/ensure-packages promtool=prometheus redis-server=redis-server '/usr/lib/postgresql/*/bin/postgres=postgresql' node=nodejs npm=npm
 	$(MAKE) --no-print-directory hack/pglite/node_modules/.package-lock.json hack/openai-client/node_modules/.package-lock.json
 
 hack/pglite/node_modules/.package-lock.json: hack/pglite/package-lock.json # PostgreSQL with pgvector.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -22,6 +23,7 @@ import (
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/fields"
+	"ragops.dev/ragservice/controllers/internal/measure"
 )
 
 // Options of the operator.
@@ -39,6 +41,8 @@ type Options struct {
 	// DiscoveryInterval is how often the cluster is asked whether it serves the
 	// optional kinds, such as ServiceMonitor.
 	DiscoveryInterval time.Duration
+	// MeasureInterval is how often running pods are asked what they report.
+	MeasureInterval time.Duration
 	// MetricsAddress serves the metrics over HTTPS to callers that may get
 	// /metrics; "0" serves none.
 	MetricsAddress string
@@ -70,6 +74,9 @@ func (o Options) Validate() error {
 	}
 	if o.DiscoveryInterval <= 0 {
 		errs = append(errs, fmt.Errorf("--discovery-interval is %s, and must be greater than 0s", o.DiscoveryInterval))
+	}
+	if o.MeasureInterval <= 0 {
+		errs = append(errs, fmt.Errorf("--measure-interval is %s, and must be greater than 0s", o.MeasureInterval))
 	}
 	if o.LeaderElection && o.Namespace == "" {
 		errs = append(errs, errors.New("--namespace must be set for leader election: the namespace the operator runs in"))
@@ -134,6 +141,7 @@ func cacheOptions(o Options) cache.Options {
 		DefaultTransform:     fields.Transform,
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.RAGService{}: {Label: labels.Everything(), Transform: cache.TransformStripManagedFields()},
+			&corev1.Pod{}:          {Transform: measure.Trim},
 		},
 	}
 	for _, namespace := range o.WatchNamespaces {

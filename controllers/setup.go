@@ -18,6 +18,7 @@ import (
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/discover"
 	"ragops.dev/ragservice/controllers/internal/fields"
+	"ragops.dev/ragservice/controllers/internal/measure"
 	"ragops.dev/ragservice/controllers/internal/observe"
 	"ragops.dev/ragservice/controllers/internal/references"
 	"ragops.dev/ragservice/controllers/metricsapi"
@@ -60,6 +61,8 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error 
 		return err
 	}
 	written := apply.NewWritten()
+	sampler := podstatus.New(nil, clock.RealClock{})
+	monitor := measure.New(mgr.GetClient(), sampler, o.MeasureInterval)
 	kinds := discover.New(discoverer, build.OptionalKinds)
 	resolver := references.NewResolver(mgr.GetAPIReader())
 	reconciler := &ragservice.Reconciler{
@@ -70,6 +73,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error 
 			Written:      written,
 			References:   resolver,
 			Served:       kinds.Served,
+			Measured:     monitor.Measured,
 			RuntimeImage: o.RuntimeImage,
 			Operator:     build.Operator{Namespace: o.Namespace, MonitoringNamespaces: o.MonitoringNamespaces},
 		},
@@ -93,6 +97,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error 
 		Written:           written,
 		Kinds:             kinds,
 		References:        references.Watch(metadataClient, mgr.GetClient(), resolver, o.WatchNamespaces),
+		Measured:          monitor.Source(),
 		DiscoveryInterval: o.DiscoveryInterval,
 	}
 	return watches.Start(c)

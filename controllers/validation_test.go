@@ -48,7 +48,7 @@ var refusals = []refusal{
 	{name: "an empty fallback", spec: `model: {fallbacks: [{}]}`, wantErr: "exactly one provider must be set: openAI, anthropic, bedrock or extractive"},
 	{name: "two embeddings", spec: `embedding: {openAI: {model: a}}`, wantErr: "exactly one provider must be set: openAI, textEmbeddingsInference, bedrock or lexical"},
 	{name: "two vector stores", spec: `vectorStore: {http: {url: "http://a/query"}}`, wantErr: "exactly one provider must be set: pinecone, qdrant, weaviate, pgvector, openSearch, http or memory"},
-	{name: "an unknown field", spec: `modle: {}`, wantErr: `unknown field "spec.modle"`},
+	{name: "an unknown field", spec: `mdl: {}`, wantErr: `unknown field "spec.mdl"`},
 	{name: "a ratio of 1.7", spec: `vectorStore: {minScore: "1.7"}`, wantErr: `must be a ratio between 0 and 1 with at most four decimals, as a string, such as "0.95"`},
 	{name: "a temperature of 3", spec: `model: {temperature: "3"}`, wantErr: `must be a number between 0 and 2, as a string, such as "0.2"`},
 	{name: "a model timeout of a day", spec: `model: {timeout: 24h}`, wantErr: "must be between 100ms and 1h"},
@@ -93,6 +93,7 @@ access: {apiKeys: {secret: {name: a, key: b}}}`, wantErr: "legacyKeys needs scop
 	{name: "targets of a fixed size", spec: `scaling: {minReplicas: 3, maxReplicas: 3, targets: {cpuPercent: 50}}`, wantErr: "targets and behavior have no effect when minReplicas equals maxReplicas: raise maxReplicas or leave them out"},
 	{name: "targets without a target", spec: `scaling: {targets: {}}`, wantErr: "spec.scaling.targets"},
 	{name: "an average latency of nothing", spec: `objectives: {averageLatency: 0s}`, wantErr: "must be greater than 0s"},
+	{name: "alerts on nothing", spec: `monitoring: {alerts: {}}`, wantErr: "alerts need serviceMonitor: they look at what it has scraped"},
 	{name: "a scrape ten times a second", spec: `monitoring: {serviceMonitor: {interval: 100ms}}`, wantErr: "must be at least 1s"},
 	{name: "annotations of someone else's account", spec: `workload: {serviceAccount: {name: a, annotations: {b: c}}}`, wantErr: "annotations belong to the ServiceAccount that the operator makes: leave them out when name is set"},
 	{name: "a Secret outside the namespace", spec: `model: {extractive: null, openAI: {model: a, apiKey: {name: "../other", key: b}}}`, wantErr: "spec.model.openAI.apiKey.name"},
@@ -112,7 +113,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("the API server says %v, want an error with %q", err, tt.wantErr)
 			}
 			// What ragctl render says offline must not differ.
-			want := strings.ReplaceAll(strings.ReplaceAll(tt.wantErr, `unknown field "`, ""), `modle"`, "modle")
+			want := strings.ReplaceAll(strings.ReplaceAll(tt.wantErr, `unknown field "`, ""), `mdl"`, "mdl")
 			if _, err := render.Admit(t.Context(), encode(t, object)); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("render.Admit says %v, want an error with %q", err, want)
 			}

@@ -51,6 +51,8 @@ const (
 	ReasonPodsNotReady = "PodsNotReady"
 	// ReasonNotReachable goes with a dependency that the pods do not reach.
 	ReasonNotReachable = "NotReachable"
+	// ReasonEmbeddingMismatch goes with vectors of another length than configured.
+	ReasonEmbeddingMismatch = "EmbeddingMismatch"
 	// ReasonCRDNotInstalled goes with a kind the cluster does not know (yet).
 	ReasonCRDNotInstalled = "CRDNotInstalled"
 	// ReasonDisabled goes with a part that the spec switches off.

@@ -116,11 +116,40 @@ type Objectives struct {
 
 // Monitoring is what is set up for a monitoring system to find. Each part
 // appears once its CRD is installed.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.alerts) || has(self.serviceMonitor)",message="alerts need serviceMonitor: they look at what it has scraped"
 type Monitoring struct {
 	// serviceMonitor lets the Prometheus operator scrape the runtime. Leave it
 	// out for none.
 	// +optional
 	ServiceMonitor *ServiceMonitor `json:"serviceMonitor,omitempty"`
+
+	// alerts makes a PrometheusRule that alerts on the objectives. It needs the
+	// figures that the ServiceMonitor has scraped. Leave it out for none.
+	// +optional
+	Alerts *Alerts `json:"alerts,omitempty"`
+
+	// dashboard makes a ConfigMap with a dashboard, for the sidecar by which Grafana
+	// loads dashboards. Leave it out for none.
+	// +optional
+	Dashboard *Dashboard `json:"dashboard,omitempty"`
+}
+
+// Alerts makes a PrometheusRule.
+type Alerts struct {
+	// labels that the Prometheus selects PrometheusRules by.
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Dashboard makes a ConfigMap with a Grafana dashboard.
+type Dashboard struct {
+	// labels that the sidecar of Grafana selects ConfigMaps by.
+	// +kubebuilder:default={grafana_dashboard: "1"}
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // ServiceMonitor lets the Prometheus operator scrape the runtime.

@@ -45,6 +45,11 @@ type RAGServiceStatus struct {
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
 
+	// appliedConfigHash identifies the configuration that all running pods report
+	// to run; empty while they differ. Equal to configHash, the newest is applied.
+	// +optional
+	AppliedConfigHash string `json:"appliedConfigHash,omitempty"`
+
 	// objectives as measured on the running pods.
 	// +listType=map
 	// +listMapKey=name

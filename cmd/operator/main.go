@@ -60,6 +60,7 @@ func parse(args []string) (controllers.Options, slog.Level, error) {
 	f.Func("monitoring-namespaces", "comma-separated namespaces that may scrape the pods of services", list(&o.MonitoringNamespaces))
 	f.IntVar(&o.Concurrency, "concurrency", 8, "services reconciled at once")
 	f.DurationVar(&o.DiscoveryInterval, "discovery-interval", 30*time.Second, "how often to look whether optional kinds, such as ServiceMonitor, are installed")
+	f.DurationVar(&o.MeasureInterval, "measure-interval", 30*time.Second, "how often to ask the pods of services for their load; the status changes no more often")
 	f.StringVar(&o.MetricsAddress, "metrics-address", ":8443", "address of the metrics over HTTPS; 0 for none")
 	f.StringVar(&o.ProbeAddress, "probe-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	f.IntVar(&o.MetricsAPIPort, "metrics-api-port", 0, "port of the custom metrics API, by which HorizontalPodAutoscalers scale on queries; 0 for none")

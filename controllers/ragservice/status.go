@@ -30,6 +30,12 @@ func (r *Reconciler) fillStatus(p *pass, failure error) {
 	s.Model = decide.ModelName(p.service.Spec.Model.ModelProvider)
 	s.Endpoint = build.Endpoint(p.service)
 	s.Selector = metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: build.Selector(p.service, build.ComponentRuntime)})
+	s.Objectives = decide.Objectives(*p.snapshot)
+	s.Load = decide.Load(*p.snapshot)
+	s.AppliedConfigHash = ""
+	if m := p.snapshot.Measured; m != nil {
+		s.AppliedConfigHash = m.ConfigHash
+	}
 	s.Replicas, s.ReadyReplicas = 0, 0
 	if d := p.snapshot.Deployment; d != nil {
 		s.Replicas, s.ReadyReplicas = d.Status.Replicas, d.Status.ReadyReplicas

@@ -40,6 +40,8 @@ type Watches struct {
 	Written    *apply.Written
 	Kinds      *discover.Kinds
 	References source.Source
+	// Measured enqueues services whose pods report something new.
+	Measured source.Source
 	// DiscoveryInterval is how often the cluster is asked for optional kinds.
 	DiscoveryInterval time.Duration
 }
@@ -49,6 +51,7 @@ func (w *Watches) Start(c controller.Controller) error {
 	sources := []source.Source{
 		source.Kind[client.Object](w.Cache, &v1alpha1.RAGService{}, &handler.EnqueueRequestForObject{}),
 		w.References,
+		w.Measured,
 		source.Func(func(ctx context.Context, q queue) error { return w.discover(ctx, c, q) }),
 	}
 	for _, kind := range observe.Watched {
@@ -108,7 +111,7 @@ func matters(e event.UpdateEvent) bool {
 	if !ok {
 		return true
 	}
-	return !equality.Semantic.DeepEqual(before.ObjectMeta.Annotations, after.ObjectMeta.Annotations) ||
+	return !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
 		!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
 		!equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
 		!equality.Semantic.DeepEqual(before.DeletionTimestamp, after.DeletionTimestamp) ||

@@ -18,6 +18,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=rag.ragops.dev, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("Access"):
 		return &apiv1alpha1.AccessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Alerts"):
+		return &apiv1alpha1.AlertsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AnthropicModel"):
 		return &apiv1alpha1.AnthropicModelApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("APIKeyAccess"):
@@ -32,6 +34,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ConfigMapKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapSource"):
 		return &apiv1alpha1.ConfigMapSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Dashboard"):
+		return &apiv1alpha1.DashboardApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DocumentSource"):
 		return &apiv1alpha1.DocumentSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Embedding"):

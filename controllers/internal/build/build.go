@@ -30,10 +30,11 @@ var (
 	DisruptionKind     = policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget")
 	NetworkPolicyKind  = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
 	ServiceMonitorKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
+	PrometheusRuleKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}
 )
 
 // OptionalKinds are those whose CRD a cluster may lack.
-var OptionalKinds = []schema.GroupVersionKind{ServiceMonitorKind}
+var OptionalKinds = []schema.GroupVersionKind{ServiceMonitorKind, PrometheusRuleKind}
 
 // Input is everything that the children depend on.
 type Input struct {
@@ -87,6 +88,10 @@ func Children(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	dashboard, err := dashboard(in.Service)
+	if err != nil {
+		return nil, err
+	}
 	name, redis := in.Service.Name, RedisName(in.Service)
 	return []Child{
 		child(ServiceAccountKind, name, serviceAccount(in.Service)),
@@ -100,6 +105,8 @@ func Children(in Input) ([]Child, error) {
 		child(DeploymentKind, name, deployment),
 		child(AutoscalerKind, name, autoscaler),
 		child(ServiceMonitorKind, name, serviceMonitor(in.Service)),
+		child(PrometheusRuleKind, name, prometheusRule(in.Service)),
+		child(ConfigMapKind, DashboardName(in.Service), dashboard),
 	}, nil
 }
 

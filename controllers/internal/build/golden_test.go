@@ -77,9 +77,9 @@ func TestGolden(t *testing.T) {
 
 // golden names a child's file; the hash in a ConfigMap's name is left out.
 func golden(child build.Child) string {
-	name := child.Name
-	if child.Kind == build.ConfigMapKind {
-		name = name[:strings.LastIndex(name, "-")]
+	name, _, hashed := strings.Cut(child.Name, "-config-")
+	if hashed {
+		name += "-config"
 	}
 	return strings.ToLower(child.Kind.Kind) + "-" + name + ".yaml"
 }

@@ -36,6 +36,8 @@ const (
 	ComponentRuntime = "runtime"
 	ComponentRedis   = "redis"
 	ComponentConfig  = "config"
+	// ComponentDashboard is the ConfigMap with the dashboard.
+	ComponentDashboard = "dashboard"
 )
 
 // Ports of the query runtime.

@@ -33,5 +33,7 @@ func Names(s *v1alpha1.RAGService, configuration string) []Name {
 		{DeploymentKind, name, true},
 		{AutoscalerKind, name, Autoscaled(s)},
 		{ServiceMonitorKind, name, s.Spec.Monitoring.ServiceMonitor != nil},
+		{PrometheusRuleKind, name, s.Spec.Monitoring.Alerts != nil},
+		{ConfigMapKind, DashboardName(s), s.Spec.Monitoring.Dashboard != nil},
 	}
 }

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/build"
@@ -24,6 +26,8 @@ func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
 	set.Add(cacheAvailable(s))
 	set.Add(scalingActive(s))
 	set.Add(monitoringConfigured(s))
+	set.Add(dependenciesReachable(s))
+	set.Add(objectivesMet(s))
 
 	if s.Service.Spec.Suspend {
 		set.Add(suspended(runtime))
@@ -78,6 +82,9 @@ func stalled(s Snapshot, plan Plan) *Problem {
 		}
 		return &Problem{plan.Problems[0].Reason, strings.Join(messages, "; ")}
 	}
+	if s.Measured != nil && s.Measured.Mismatch != nil {
+		return &Problem{v1alpha1.ReasonEmbeddingMismatch, mismatch(*s.Measured.Mismatch)}
+	}
 	if s.Deployment == nil {
 		return nil
 	}
@@ -122,10 +129,11 @@ func runtimeAvailable(s Snapshot) *metav1.Condition {
 		return status.True(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonSucceeded, fmt.Sprintf("at least %d replicas are available", minimum(s)))
 	default:
 		message := availableOf(s)
-		for _, c := range s.Deployment.Status.Conditions {
-			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
-				message += ": " + c.Message
-			}
+		failure := slices.IndexFunc(s.Deployment.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+			return c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
+		})
+		if failure >= 0 {
+			message += ": " + s.Deployment.Status.Conditions[failure].Message
 		}
 		return status.False(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonPodsNotReady, message)
 	}
@@ -152,7 +160,7 @@ func redisReady(r *appsv1.StatefulSet) bool {
 func cacheAvailable(s Snapshot) *metav1.Condition {
 	switch {
 	case build.ManagedRedis(s.Service) == nil:
-		return nil
+		return externalCache(s)
 	case s.Redis != nil && s.Redis.Status.ReadyReplicas > 0:
 		return status.True(v1alpha1.ConditionCacheAvailable, v1alpha1.ReasonSucceeded, "Redis is ready")
 	default:
@@ -177,17 +185,36 @@ func scalingActive(s Snapshot) *metav1.Condition {
 	return status.Unknown(v1alpha1.ConditionScalingActive, v1alpha1.ReasonProgressing, "the HorizontalPodAutoscaler has not looked yet")
 }
 
-// monitoringConfigured is nil where no monitoring is asked for.
+// monitoringConfigured is nil where nothing is asked for that a cluster may lack.
 func monitoringConfigured(s Snapshot) *metav1.Condition {
-	if s.Service.Spec.Monitoring.ServiceMonitor == nil {
+	const kind = v1alpha1.ConditionMonitoringConfigured
+	var asked, unknown, missing []string
+	for _, part := range []struct {
+		kind  schema.GroupVersionKind
+		asked bool
+	}{
+		{build.ServiceMonitorKind, s.Service.Spec.Monitoring.ServiceMonitor != nil},
+		{build.PrometheusRuleKind, s.Service.Spec.Monitoring.Alerts != nil},
+	} {
+		if !part.asked {
+			continue
+		}
+		asked = append(asked, part.kind.Kind)
+		if !s.Served[part.kind] {
+			unknown = append(unknown, part.kind.Kind)
+		} else if _, exists := s.Objects[Key{part.kind, s.Service.Name}]; !exists {
+			missing = append(missing, part.kind.Kind)
+		}
+	}
+	switch {
+	case len(asked) == 0:
 		return nil
+	case len(unknown) > 0:
+		return status.False(kind, v1alpha1.ReasonCRDNotInstalled, fmt.Sprintf(
+			"the cluster does not know %s (monitoring.coreos.com/v1): made once the CRD is installed", strings.Join(unknown, " and ")))
+	case len(missing) > 0:
+		return status.Unknown(kind, v1alpha1.ReasonProgressing, strings.Join(missing, " and ")+": not made yet")
+	default:
+		return status.True(kind, v1alpha1.ReasonSucceeded, "made: "+strings.Join(asked, " and "))
 	}
-	if !s.Served[build.ServiceMonitorKind] {
-		return status.False(v1alpha1.ConditionMonitoringConfigured, v1alpha1.ReasonCRDNotInstalled,
-			"the cluster does not know ServiceMonitor (monitoring.coreos.com/v1): it is made once the CRD is installed")
-	}
-	if _, exists := s.Objects[Key{build.ServiceMonitorKind, s.Service.Name}]; !exists {
-		return status.Unknown(v1alpha1.ConditionMonitoringConfigured, v1alpha1.ReasonProgressing, "the ServiceMonitor does not exist yet")
-	}
-	return status.True(v1alpha1.ConditionMonitoringConfigured, v1alpha1.ReasonSucceeded, "the ServiceMonitor exists")
 }

@@ -42,7 +42,7 @@ func TestConditions(t *testing.T) {
 		available = "RuntimeAvailable=True Succeeded: at least 2 replicas are available"
 		cached    = "CacheAvailable=True Succeeded: Redis is ready"
 		scaled    = "ScalingActive=True Succeeded: the HorizontalPodAutoscaler has its metrics"
-		watched   = "MonitoringConfigured=True Succeeded: the ServiceMonitor exists"
+		watched   = "MonitoringConfigured=True Succeeded: made: ServiceMonitor"
 	)
 	tests := []struct {
 		name    string
@@ -61,7 +61,7 @@ func TestConditions(t *testing.T) {
 				"Reconciling=True Progressing: waiting for the runtime's pods and Redis",
 				"RuntimeAvailable=False Progressing: the Deployment does not exist yet",
 				"CacheAvailable=False PodsNotReady: Redis is not ready; queries are answered without it",
-				"MonitoringConfigured=Unknown Progressing: the ServiceMonitor does not exist yet",
+				"MonitoringConfigured=Unknown Progressing: ServiceMonitor: not made yet",
 			},
 		},
 		{
@@ -124,7 +124,7 @@ func TestConditions(t *testing.T) {
 			changes: with(func(s *decide.Snapshot) { s.Served = nil }),
 			want: []string{
 				"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached, scaled,
-				"MonitoringConfigured=False CRDNotInstalled: the cluster does not know ServiceMonitor (monitoring.coreos.com/v1): it is made once the CRD is installed",
+				"MonitoringConfigured=False CRDNotInstalled: the cluster does not know ServiceMonitor (monitoring.coreos.com/v1): made once the CRD is installed",
 			},
 		},
 		{
@@ -159,6 +159,9 @@ func TestConditions(t *testing.T) {
 			s := snapshot(t, tt.changes...)
 			var got []string
 			for _, c := range decide.Conditions(s, decide.Decide(s), tt.failure) {
+				if c.Type == v1alpha1.ConditionObjectivesMet && s.Measured == nil {
+					continue // the same in every case here; see TestObjectives
+				}
 				got = append(got, fmt.Sprintf("%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message))
 				if c.ObservedGeneration != s.Service.Generation {
 					t.Errorf("%s speaks of generation %d, want %d", c.Type, c.ObservedGeneration, s.Service.Generation)

@@ -74,7 +74,7 @@ func Decide(s Snapshot) Plan {
 		plan.Problems = append(plan.Problems, Problem{v1alpha1.ReasonReferenceNotFound, missing})
 	}
 	for _, child := range children {
-		if missing != "" && needsReferences(child.Kind) {
+		if missing != "" && needsReferences(s, child) {
 			continue
 		}
 		plan.child(s, child)
@@ -207,8 +207,9 @@ func optional(kind schema.GroupVersionKind) bool { return slices.Contains(build.
 // needsReferences are the children that do not work without the Secrets and
 // ConfigMaps they mount. They are left as they are while one is missing: pods
 // that run keep running.
-func needsReferences(kind schema.GroupVersionKind) bool {
-	return kind == build.DeploymentKind || kind == build.AutoscalerKind || kind == build.ConfigMapKind
+func needsReferences(s Snapshot, child build.Child) bool {
+	return child.Kind == build.DeploymentKind || child.Kind == build.AutoscalerKind ||
+		child.Kind == build.ConfigMapKind && child.Name == s.Content.Name
 }
 
 // missingReferences says what is missing; empty where nothing is.

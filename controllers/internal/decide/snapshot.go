@@ -37,6 +37,8 @@ type Snapshot struct {
 	// RedisPassword identifies the password of the managed Redis; empty where
 	// there is none yet.
 	RedisPassword string
+	// Measured is what the running pods report; nil where none was asked yet.
+	Measured *Measured
 	// Served are the optional kinds that the cluster knows.
 	Served map[schema.GroupVersionKind]bool
 	// RuntimeImage is the image that belongs to the operator's version.

@@ -40,6 +40,8 @@ type Observer struct {
 	References *references.Resolver
 	// Served tells which optional kinds the cluster knows.
 	Served func() map[schema.GroupVersionKind]bool
+	// Measured is the newest that the pods of a service reported; nil for nothing.
+	Measured func(types.NamespacedName) *decide.Measured
 	// RuntimeImage belongs to the operator's version.
 	RuntimeImage string
 	Operator     build.Operator
@@ -51,6 +53,7 @@ func (o *Observer) Observe(ctx context.Context, service *v1alpha1.RAGService) (*
 		Service:      service,
 		Objects:      map[decide.Key]decide.Object{},
 		Served:       o.Served(),
+		Measured:     o.Measured(client.ObjectKeyFromObject(service)),
 		RuntimeImage: o.RuntimeImage,
 		Operator:     o.Operator,
 	}

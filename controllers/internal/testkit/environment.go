@@ -128,6 +128,7 @@ func (e *Environment) Operate(t *testing.T, namespace string, change func(*contr
 		MonitoringNamespaces: []string{"monitoring"},
 		Concurrency:          4,
 		DiscoveryInterval:    200 * time.Millisecond,
+		MeasureInterval:      200 * time.Millisecond,
 		MetricsAddress:       "0",
 		ProbeAddress:         "0",
 		SkipNameValidation:   true,

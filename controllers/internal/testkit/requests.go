@@ -85,7 +85,7 @@ func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) {
 // respond answers as the API server would with that error; any other error is one
 // of the network.
 func respond(request *http.Request, err error) (*http.Response, error) {
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // tests hand in the plain type
+	status, ok := err.(apierrors.APIStatus)
 	if !ok {
 		return nil, err
 	}

@@ -41,6 +41,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rateLimit
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.RateLimit
+- name: dev.ragops.ragservice.api.v1alpha1.Alerts
+  map:
+    fields:
+    - name: labels
+      type:
+        map:
+          elementType:
+            scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.AnthropicModel
   map:
     fields:
@@ -120,6 +128,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.Dashboard
+  map:
+    fields:
+    - name: labels
+      type:
+        map:
+          elementType:
+            scalar: string
+      default:
+        grafana_dashboard: "1"
 - name: dev.ragops.ragservice.api.v1alpha1.DocumentSource
   map:
     fields:
@@ -339,6 +357,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.ragops.ragservice.api.v1alpha1.Monitoring
   map:
     fields:
+    - name: alerts
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.Alerts
+    - name: dashboard
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.Dashboard
     - name: serviceMonitor
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.ServiceMonitor
@@ -585,6 +609,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.ragops.ragservice.api.v1alpha1.RAGServiceStatus
   map:
     fields:
+    - name: appliedConfigHash
+      type:
+        scalar: string
     - name: conditions
       type:
         list:

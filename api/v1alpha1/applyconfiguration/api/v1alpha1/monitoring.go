@@ -11,6 +11,12 @@ type MonitoringApplyConfiguration struct {
 	// serviceMonitor lets the Prometheus operator scrape the runtime. Leave it
 	// out for none.
 	ServiceMonitor *ServiceMonitorApplyConfiguration `json:"serviceMonitor,omitempty"`
+	// alerts makes a PrometheusRule that alerts on the objectives. It needs the
+	// figures that the ServiceMonitor has scraped. Leave it out for none.
+	Alerts *AlertsApplyConfiguration `json:"alerts,omitempty"`
+	// dashboard makes a ConfigMap with a dashboard, for the sidecar by which Grafana
+	// loads dashboards. Leave it out for none.
+	Dashboard *DashboardApplyConfiguration `json:"dashboard,omitempty"`
 }
 
 // MonitoringApplyConfiguration constructs a declarative configuration of the Monitoring type for use with
@@ -24,5 +30,21 @@ func Monitoring() *MonitoringApplyConfiguration {
 // If called multiple times, the ServiceMonitor field is set to the value of the last call.
 func (b *MonitoringApplyConfiguration) WithServiceMonitor(value *ServiceMonitorApplyConfiguration) *MonitoringApplyConfiguration {
 	b.ServiceMonitor = value
+	return b
+}
+
+// WithAlerts sets the Alerts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Alerts field is set to the value of the last call.
+func (b *MonitoringApplyConfiguration) WithAlerts(value *AlertsApplyConfiguration) *MonitoringApplyConfiguration {
+	b.Alerts = value
+	return b
+}
+
+// WithDashboard sets the Dashboard field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Dashboard field is set to the value of the last call.
+func (b *MonitoringApplyConfiguration) WithDashboard(value *DashboardApplyConfiguration) *MonitoringApplyConfiguration {
+	b.Dashboard = value
 	return b
 }

@@ -30,6 +30,9 @@ type RAGServiceStatusApplyConfiguration struct {
 	RuntimeVersion *string `json:"runtimeVersion,omitempty"`
 	// configHash identifies the configuration that the pods were told to run.
 	ConfigHash *string `json:"configHash,omitempty"`
+	// appliedConfigHash identifies the configuration that all running pods report
+	// to run; empty while they differ. Equal to configHash, the newest is applied.
+	AppliedConfigHash *string `json:"appliedConfigHash,omitempty"`
 	// objectives as measured on the running pods.
 	Objectives []ObjectiveStatusApplyConfiguration `json:"objectives,omitempty"`
 	// load as measured on the running pods, rounded, and rewritten at most every
@@ -117,6 +120,14 @@ func (b *RAGServiceStatusApplyConfiguration) WithRuntimeVersion(value string) *R
 // If called multiple times, the ConfigHash field is set to the value of the last call.
 func (b *RAGServiceStatusApplyConfiguration) WithConfigHash(value string) *RAGServiceStatusApplyConfiguration {
 	b.ConfigHash = &value
+	return b
+}
+
+// WithAppliedConfigHash sets the AppliedConfigHash field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AppliedConfigHash field is set to the value of the last call.
+func (b *RAGServiceStatusApplyConfiguration) WithAppliedConfigHash(value string) *RAGServiceStatusApplyConfiguration {
+	b.AppliedConfigHash = &value
 	return b
 }
 
