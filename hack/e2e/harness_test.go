@@ -33,15 +33,20 @@ func eventually(t *testing.T, within time.Duration, what string, ready func(ctx 
 	ticker := time.NewTicker(250 * time.Millisecond)
 	defer ticker.Stop()
 	begin := time.Now()
+	var last error
 	for {
 		err := ready(ctx)
 		if err == nil {
 			t.Logf("%s after %s", what, time.Since(begin).Round(100*time.Millisecond))
 			return
 		}
+		if ctx.Err() == nil {
+			// At the end of time an answer is only that the time is over.
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("not within %s: %s: %v", within, what, err)
+			t.Fatalf("not within %s: %s: %v", within, what, last)
 		case <-ticker.C:
 		}
 	}

@@ -163,7 +163,7 @@ func sampleIsInRedis(t *testing.T) {
 		t.Fatal("there is no key rag:v1:…")
 	}
 	expiring := 0
-	for _, key := range strings.FieldsSeq(keys) {
+	for key := range strings.FieldsSeq(keys) {
 		output, err := redis(t.Context(), sampleNamespace, sampleName, "TTL", key)
 		if err != nil {
 			t.Fatal(err)

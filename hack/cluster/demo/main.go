@@ -96,6 +96,9 @@ func run(ctx context.Context, options provider.Options) error {
 	if err := demo.ask(ctx); err != nil {
 		return err
 	}
+	if err := demo.awaitMetrics(ctx); err != nil {
+		return err
+	}
 	if err := demo.show(ctx); err != nil {
 		return err
 	}
@@ -162,6 +165,16 @@ func (d *demo) exists(ctx context.Context, w workload) bool {
 func (d *demo) apply(folder ...string) []string {
 	kustomization := filepath.Join(append([]string{d.repository, "config"}, folder...)...)
 	return []string{"apply", "--server-side", "--force-conflicts", "--kustomize", kustomization}
+}
+
+// awaitMetrics waits until the autoscaler has seen the pods' CPU: before that, it
+// shows none.
+func (d *demo) awaitMetrics(ctx context.Context) error {
+	fmt.Println()
+	return d.progress.Do("waiting for the autoscaler's first measurement", "", func() error {
+		_, err := d.kubectl.Get(ctx, "wait", "--for=condition=ScalingActive", "hpa/"+sampleName, "--namespace", sampleNamespace, "--timeout=2m")
+		return err
+	})
 }
 
 // show prints what the operator made of the resource.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -16,7 +18,9 @@ const chainPrefix = "RAGSERVICE-"
 
 // families are the prefixes of the two sets of iptables commands. kube-proxy
 // adds chains to both, also where the cluster has only IPv4.
-var families = []string{"iptables", "ip6tables"}
+var families = []string{"iptables", ipv6}
+
+const ipv6 = "ip6tables"
 
 // ours says which chains belong to the cluster. kube-proxy's and the kubelet's
 // are, because CheckFree refuses a machine that has others.
@@ -71,7 +75,11 @@ func removeRules(ctx context.Context, ours func(chain string) bool) error {
 	return errors.Join(errs...)
 }
 
+// save returns the rules of a family, none where the kernel lacks it.
 func save(ctx context.Context, family string) (string, error) {
+	if _, err := os.Stat("/proc/sys/net/ipv6"); family == ipv6 && errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	output, err := exec.CommandContext(ctx, family+"-save").Output()
 	if err != nil {
 		return "", fmt.Errorf("%s-save: %w", family, err)
