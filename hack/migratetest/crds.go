@@ -2,6 +2,7 @@ package migratetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os/exec"
@@ -36,8 +37,8 @@ var crdSources = []crdSource{
 }
 
 // paths downloads the module, if it is not in the cache, and returns its CRDs.
-func (s crdSource) paths() ([]string, error) {
-	command := exec.Command("go", "mod", "download", "-json", s.module+"@"+s.version)
+func (s crdSource) paths(ctx context.Context) ([]string, error) {
+	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", s.module+"@"+s.version)
 	var out, errOut bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errOut
 	runErr := command.Run()

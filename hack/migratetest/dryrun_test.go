@@ -1,6 +1,7 @@
 package migratetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -45,7 +46,7 @@ func start() (stop func() error, err error) {
 	}
 	paths := []string{filepath.Join(root, "config", "crd", "rag.ragops.dev_ragservices.yaml"), filepath.Join("testdata", "podidentityassociations.yaml")}
 	for _, source := range crdSources {
-		more, err := source.paths()
+		more, err := source.paths(context.Background())
 		if err != nil {
 			return nil, err
 		}
