@@ -63,16 +63,16 @@ func (k kind) holds(value any) bool {
 	return false
 }
 
-// schema asks the store for its collection when the first search needs it, and
+// knownCollection asks the store for its collection when the first search needs it, and
 // again when a vector or a key does not fit: somebody may have changed it.
-type schema struct {
-	read  func(context.Context) (collection, error)
-	known atomic.Pointer[collection]
+type knownCollection struct {
+	read func(context.Context) (collection, error)
+	last atomic.Pointer[collection]
 }
 
 // of returns the collection, which fits vectors of that length.
-func (s *schema) of(ctx context.Context, dimensions int, filter *Filter) (collection, error) {
-	if known := s.known.Load(); known != nil && known.takes(dimensions) && known.has(filter) {
+func (s *knownCollection) of(ctx context.Context, dimensions int, filter *Filter) (collection, error) {
+	if known := s.last.Load(); known != nil && known.takes(dimensions) && known.has(filter) {
 		return *known, nil
 	}
 	c, err := s.read(ctx)
@@ -85,13 +85,13 @@ func (s *schema) of(ctx context.Context, dimensions int, filter *Filter) (collec
 	if c.metric != metricCosine && c.metric != metricDot {
 		return collection{}, rejected(fmt.Errorf("vectors are compared by %q there, and scores need cosine similarity, or the inner product of vectors of unit length", c.metric))
 	}
-	s.known.Store(&c)
+	s.last.Store(&c)
 	return c, nil
 }
 
 // current returns the collection where no vector is at hand.
-func (s *schema) current(ctx context.Context, filter *Filter) (collection, error) {
-	if known := s.known.Load(); known != nil && known.has(filter) {
+func (s *knownCollection) current(ctx context.Context, filter *Filter) (collection, error) {
+	if known := s.last.Load(); known != nil && known.has(filter) {
 		return *known, nil
 	}
 	return s.read(ctx)

@@ -38,7 +38,7 @@ func fakeHTTPStore(t *testing.T, knowsFilters bool) http.HandlerFunc {
 		}) {
 			matches = append(matches, map[string]any{"id": hit.id, "score": hit.cosine, "metadata": hit.fields})
 		}
-		json.NewEncoder(w).Encode(map[string]any{"matches": matches})
+		reply(w, http.StatusOK, map[string]any{"matches": matches})
 	}
 }
 

@@ -28,6 +28,8 @@ func open(ctx context.Context, cfg config.VectorStore, embedder embed.Embedder, 
 		return openPinecone(*cfg.Pinecone, over("pinecone"))
 	case cfg.Qdrant != nil:
 		return openQdrant(*cfg.Qdrant, over("qdrant"))
+	case cfg.Weaviate != nil:
+		return openWeaviate(*cfg.Weaviate, over("weaviate"))
 	case cfg.OpenSearch != nil:
 		return openOpenSearch(*cfg.OpenSearch, over("openSearch"))
 	case cfg.HTTP != nil:

@@ -25,7 +25,7 @@ type openSearch struct {
 	transport              *openSearchTransport
 	client                 *opensearchapi.Client
 	index, vector, textKey string
-	schema                 schema
+	known                  knownCollection
 }
 
 var _ Writer = (*openSearch)(nil)
@@ -39,7 +39,7 @@ func openOpenSearch(cfg config.OpenSearch, r remote) (*openSearch, error) {
 		remote: r, transport: transport, client: opensearchapi.NewFromClient(&opensearch.Client{Transport: transport}),
 		index: cfg.Index, vector: cfg.VectorField, textKey: cfg.TextField,
 	}
-	s.schema.read = s.readMapping
+	s.known.read = s.readMapping
 	return s, nil
 }
 
@@ -58,6 +58,9 @@ func newOpenSearchTransport(cfg config.OpenSearch) (*openSearchTransport, error)
 	endpoint, err := url.Parse(cfg.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("openSearch.endpoint: %w", err)
+	}
+	if endpoint.Path == "" {
+		endpoint.Path = "/" // or JoinPath makes a path that is relative
 	}
 	client, err := upstream.NewHTTPClient(upstream.Secret{})
 	if err != nil {
@@ -96,7 +99,7 @@ func (t *openSearchTransport) Perform(request *http.Request) (*http.Response, er
 // Search implements [Store].
 func (s *openSearch) Search(ctx context.Context, query Query) ([]Passage, error) {
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
-		c, err := s.schema.of(ctx, len(query.Vector), query.Filter)
+		c, err := s.known.of(ctx, len(query.Vector), query.Filter)
 		if err != nil {
 			return nil, err
 		}
@@ -226,7 +229,7 @@ func (s *openSearch) DeleteWhere(ctx context.Context, filter *Filter) error {
 		return errNoFilter
 	}
 	return tell(ctx, s.remote, func(ctx context.Context) error {
-		c, err := s.schema.current(ctx, filter)
+		c, err := s.known.current(ctx, filter)
 		if err != nil {
 			return err
 		}

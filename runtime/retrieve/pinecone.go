@@ -19,7 +19,7 @@ type pineconeStore struct {
 	remote
 	index     *pinecone.IndexConnection
 	textField string
-	schema    schema
+	known     knownCollection
 	// metric as the index last said; the client does not hand it on.
 	metric atomic.Pointer[string]
 }
@@ -36,7 +36,7 @@ func openPinecone(cfg config.Pinecone, r remote) (*pineconeStore, error) {
 		return nil, fmt.Errorf("pinecone: %w", err)
 	}
 	s := &pineconeStore{remote: r, textField: cfg.TextField}
-	s.schema.read = s.readIndex
+	s.known.read = s.readIndex
 	s.index, err = client.Index(pinecone.NewIndexConnParams{Host: cfg.IndexHost, Namespace: cfg.Namespace},
 		secret, grpc.WithChainUnaryInterceptor(s.noteMetric))
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *pineconeStore) readIndex(ctx context.Context) (collection, error) {
 // Search implements [Store].
 func (s *pineconeStore) Search(ctx context.Context, query Query) ([]Passage, error) {
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
-		c, err := s.schema.of(ctx, len(query.Vector), nil)
+		c, err := s.known.of(ctx, len(query.Vector), nil)
 		if err != nil {
 			return nil, err
 		}

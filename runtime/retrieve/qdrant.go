@@ -22,7 +22,7 @@ type qdrantStore struct {
 	remote
 	client                *qdrant.Client
 	collection, textField string
-	schema                schema
+	known                 knownCollection
 }
 
 var _ Writer = (*qdrantStore)(nil)
@@ -47,7 +47,7 @@ func openQdrant(cfg config.Qdrant, r remote) (*qdrantStore, error) {
 		return nil, fmt.Errorf("qdrant: %w", err)
 	}
 	s := &qdrantStore{remote: r, client: client, collection: cfg.Collection, textField: cfg.TextField}
-	s.schema.read = s.readCollection
+	s.known.read = s.readCollection
 	return s, nil
 }
 
@@ -104,7 +104,7 @@ func (s *qdrantStore) readCollection(ctx context.Context) (collection, error) {
 // Search implements [Store].
 func (s *qdrantStore) Search(ctx context.Context, query Query) ([]Passage, error) {
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
-		c, err := s.schema.of(ctx, len(query.Vector), nil)
+		c, err := s.known.of(ctx, len(query.Vector), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (s *qdrantStore) Upsert(ctx context.Context, records []Record) error {
 		return nil
 	}
 	return tell(ctx, s.remote, func(ctx context.Context) error {
-		c, err := s.schema.of(ctx, len(records[0].Vector), nil)
+		c, err := s.known.of(ctx, len(records[0].Vector), nil)
 		if err != nil {
 			return err
 		}

@@ -51,14 +51,13 @@ func serveGRPC(t *testing.T, register func(*grpc.Server), options ...grpc.Server
 	}
 	server := grpc.NewServer(options...)
 	register(server)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		server.Serve(listener)
-	}()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Stop()
-		<-done
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
 	})
 	return listener.Addr().String()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -111,6 +112,11 @@ func (r Record) fieldsOf(textField string) map[string]any {
 // store's client nothing is repeated: it may quote the whole answer.
 func httpError(ctx context.Context, err error) error {
 	if known, ok := errors.AsType[*upstream.Error](err); ok {
+		if failed, ok := errors.AsType[*net.OpError](known.Err); ok {
+			bare := *known
+			bare.Err = failed.Err // without the address
+			return &bare
+		}
 		return known
 	}
 	if cause := context.Cause(ctx); cause != nil {

@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -59,8 +61,16 @@ func parseDSN(data []byte) (*pgxpool.Config, error) {
 	if err != nil || text == "" {
 		return nil, errors.New("is no connection string of PostgreSQL, such as postgres://user:password@host:5432/database")
 	}
+	if !strings.Contains(text, "connect_timeout") {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
 	return config, nil
 }
+
+// connectTimeout takes the place of pgx's two minutes, unless the connection
+// string says otherwise: a connection is made apart from the query that needs it,
+// and closing the pool waits for it.
+const connectTimeout = 5 * time.Second
 
 // Conns gives access to the connections. After a change of the connection string
 // the old ones are closed, those in use when they come back.

@@ -78,7 +78,8 @@ func Start(t testing.TB) *Server {
 // command runs a program of the server as a user who is not root, which
 // PostgreSQL refuses.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, name), args...)
+	// It outlives the test's context, which ends before the cleanup that stops it.
+	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), filepath.Join(s.bin, name), args...)
 	cmd.Dir = s.folder
 	if c := s.credential(); c != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c}
@@ -123,8 +124,10 @@ func (s *Server) Stop() {
 		return
 	}
 	s.Continue()
-	s.cmd.Process.Signal(syscall.SIGQUIT)
-	s.cmd.Wait()
+	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		s.t.Errorf("stop PostgreSQL: %v", err)
+	}
+	_ = s.cmd.Wait() // it ends with a status, having been cut short
 	s.cmd = nil
 }
 
@@ -138,11 +141,13 @@ func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 // signal reaches the server and its children, one for each connection.
 func (s *Server) signal(sig syscall.Signal) {
 	pid := s.cmd.Process.Pid
-	syscall.Kill(pid, sig)
+	if err := syscall.Kill(pid, sig); err != nil {
+		s.t.Errorf("signal PostgreSQL: %v", err)
+	}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	for child := range strings.FieldsSeq(string(children)) {
 		if pid, err := strconv.Atoi(child); err == nil {
-			syscall.Kill(pid, sig)
+			_ = syscall.Kill(pid, sig) // a session may have ended just now
 		}
 	}
 }
@@ -157,7 +162,7 @@ func StartPGVector(t testing.TB) (dsn string) {
 	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
 		t.Skip("PGlite is not installed (npm ci --prefix hack/pglite)")
 	}
-	cmd := exec.Command("node", "server.mjs")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "server.mjs")
 	cmd.Dir = folder
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -173,7 +178,9 @@ func StartPGVector(t testing.TB) (dsn string) {
 	}
 	t.Cleanup(func() {
 		in.Close()
-		cmd.Wait()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("stop PGlite: %v", err)
+		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -220,7 +227,7 @@ func waitFor(t testing.TB, dsn string) {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
