@@ -55,7 +55,7 @@ func (a *admin) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the status cannot be encoded; see the log", http.StatusInternalServerError)
 		return
 	}
-	writeJSON(w, http.StatusOK, append(body, '\n'))
+	writeJSON(w, append(body, '\n'))
 }
 
 // serveManagement is the management endpoints without access control: the network

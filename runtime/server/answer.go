@@ -118,7 +118,7 @@ func send(w http.ResponseWriter, result query.Result, out stream) error {
 		return out.end(result)
 	}
 	setCacheHeaders(w.Header(), result)
-	writeJSON(w, http.StatusOK, result.Body)
+	writeJSON(w, result.Body)
 	return nil
 }
 
@@ -151,10 +151,10 @@ func setCacheHeaders(h http.Header, result query.Result) {
 	}
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
+func writeJSON(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(status)
+	w.WriteHeader(http.StatusOK)
 	w.Write(body)
 }

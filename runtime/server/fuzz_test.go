@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func FuzzDecodeQuery(f *testing.F) {
 		}
 		request := func() (*httptest.ResponseRecorder, *query.Request, error) {
 			w := httptest.NewRecorder()
-			req, _, err := s.decodeLegacy(w, httptest.NewRequest("POST", "/query", bytes.NewReader(data)))
+			req, _, err := s.decodeLegacy(w, httptest.NewRequest(http.MethodPost, "/query", bytes.NewReader(data)))
 			return w, req, err
 		}
 		if _, req, err := request(); err != nil {

@@ -60,6 +60,6 @@ func respond(w http.ResponseWriter, v any) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, body)
+	writeJSON(w, body)
 	return nil
 }

@@ -80,7 +80,7 @@ func (s *Server) managementRoutes(guard func(managementHandler) handler) []route
 // health answers while the process can serve: the load balancers of the service
 // that was replaced look here.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, []byte(`{"status":"healthy"}`))
+	writeJSON(w, []byte(`{"status":"healthy"}`))
 	return nil
 }
 
