@@ -2,6 +2,8 @@ package retrieve
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -24,7 +26,13 @@ type memory struct {
 	dimensions int
 	// vectors of unit length, one after the other: a search reads memory in order.
 	vectors []float32
+	// identity is a hash of all that was read.
+	identity string
 }
+
+// Identity names the content of the store. It is part of every cache key's epoch,
+// so that an answer made from other documents is never served.
+func (m *memory) Identity() string { return m.identity }
 
 // embedBatch is how many passages are embedded with one call: what the usual
 // embedding servers take by default.
@@ -38,6 +46,7 @@ func openMemory(ctx context.Context, cfg config.Memory, embedder embed.Embedder)
 	}
 	var m memory
 	var texts []string
+	content := sha256.New()
 	for _, file := range files {
 		format, _ := ingest.FormatOf(file.path)
 		split, err := ingest.Split(format, file.data)
@@ -53,6 +62,7 @@ func openMemory(ctx context.Context, cfg config.Memory, embedder embed.Embedder)
 			}
 			m.passages = append(m.passages, passage)
 			texts = append(texts, p.EmbeddingText())
+			fmt.Fprintf(content, "%q %q\n", passage.ID, p.EmbeddingText())
 		}
 	}
 	if len(m.passages) == 0 {
@@ -67,6 +77,7 @@ func openMemory(ctx context.Context, cfg config.Memory, embedder embed.Embedder)
 			return nil, fmt.Errorf("embed the documents: %w", err)
 		}
 	}
+	m.identity = hex.EncodeToString(content.Sum(nil))
 	return &m, nil
 }
 

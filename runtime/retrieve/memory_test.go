@@ -99,6 +99,32 @@ func TestMemoryEmbedsInBatches(t *testing.T) {
 	}
 }
 
+// TestMemoryIdentityFollowsContent: the same documents at another place are the
+// same, and other words or another name are not.
+func TestMemoryIdentityFollowsContent(t *testing.T) {
+	identity := func(files map[string]string) string {
+		t.Helper()
+		m, err := openMemory(t.Context(), config.Memory{Documents: []string{folder(t, files)}}, &letters{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Identity()
+	}
+	first := identity(map[string]string{"a.md": "one", "b.md": "two"})
+	if again := identity(map[string]string{"a.md": "one", "b.md": "two"}); again != first {
+		t.Error("the same documents have another identity")
+	}
+	for name, files := range map[string]map[string]string{
+		"other words":  {"a.md": "one", "b.md": "three"},
+		"another name": {"a.md": "one", "c.md": "two"},
+		"one less":     {"a.md": "one"},
+	} {
+		if identity(files) == first {
+			t.Errorf("%s: the identity is the same", name)
+		}
+	}
+}
+
 func TestOpenMemoryErrors(t *testing.T) {
 	gone := errors.New("the embedding server is gone")
 	tests := []struct {
