@@ -21,7 +21,7 @@ import (
 
 // TestWeaviateConforms needs a real server, because no server written for a test
 // speaks its GraphQL as it does. Set RAGSERVICE_TEST_WEAVIATE to the URL of one
-// of version 1.33 or newer that may be written to, with AUTOSCHEMA_ENABLED=false or not.
+// that may be written to.
 func TestWeaviateConforms(t *testing.T) {
 	url := os.Getenv("RAGSERVICE_TEST_WEAVIATE")
 	if url == "" {
