@@ -47,7 +47,7 @@ generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and ap
 test: test-packages ## Run the unit tests and the API tests (real kube-apiserver, etcd, Redis, PostgreSQL) with the race detector.
 	@export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
 	for dir in $(filter-out . hack/e2e,$(MODULES)); do echo "test $$dir"; (cd $$dir && go test ./...); done; \
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 .PHONY: test-packages
 test-packages: # The servers that tests start for themselves.
