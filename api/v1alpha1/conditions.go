@@ -24,6 +24,8 @@ const (
 	// ConditionMonitoringConfigured says whether the monitoring objects asked
 	// for exist.
 	ConditionMonitoringConfigured = "MonitoringConfigured"
+	// ConditionExposed says whether the Ingress or HTTPRoute asked for exists.
+	ConditionExposed = "Exposed"
 	// ConditionObjectivesMet says whether every measured objective is kept.
 	// Ready does not depend on it.
 	ConditionObjectivesMet = "ObjectivesMet"

@@ -95,6 +95,11 @@ type RAGServiceSpec struct {
 	// +optional
 	Objectives Objectives `json:"objectives,omitzero"`
 
+	// exposure leads queries from outside the cluster to the service. Leave it out,
+	// and the service is reached from inside only.
+	// +optional
+	Exposure *Exposure `json:"exposure,omitempty"`
+
 	// monitoring is what is set up for a monitoring system to find.
 	// +kubebuilder:default={}
 	// +optional

@@ -24,6 +24,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AnthropicModelApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("APIKeyAccess"):
 		return &apiv1alpha1.APIKeyAccessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AWSLoadBalancer"):
+		return &apiv1alpha1.AWSLoadBalancerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AzureOpenAI"):
 		return &apiv1alpha1.AzureOpenAIApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BedrockModel"):
@@ -40,12 +42,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DocumentSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Embedding"):
 		return &apiv1alpha1.EmbeddingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Exposure"):
+		return &apiv1alpha1.ExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExternalRedis"):
 		return &apiv1alpha1.ExternalRedisApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FAQ"):
 		return &apiv1alpha1.FAQApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("GatewayExposure"):
+		return &apiv1alpha1.GatewayExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPStore"):
 		return &apiv1alpha1.HTTPStoreApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IngressExposure"):
+		return &apiv1alpha1.IngressExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("JWTAccess"):
 		return &apiv1alpha1.JWTAccessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LoadStatus"):
@@ -106,6 +114,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ServiceAccountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceMonitor"):
 		return &apiv1alpha1.ServiceMonitorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TargetGroup"):
+		return &apiv1alpha1.TargetGroupApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TextEmbeddingsInference"):
 		return &apiv1alpha1.TextEmbeddingsInferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UserContext"):

@@ -30,11 +30,13 @@ var (
 	DisruptionKind     = policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget")
 	NetworkPolicyKind  = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
 	ServiceMonitorKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
+	IngressKind        = networkingv1.SchemeGroupVersion.WithKind("Ingress")
+	HTTPRouteKind      = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
 	PrometheusRuleKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}
 )
 
 // OptionalKinds are those whose CRD a cluster may lack.
-var OptionalKinds = []schema.GroupVersionKind{ServiceMonitorKind, PrometheusRuleKind}
+var OptionalKinds = []schema.GroupVersionKind{ServiceMonitorKind, PrometheusRuleKind, HTTPRouteKind}
 
 // Input is everything that the children depend on.
 type Input struct {
@@ -92,6 +94,10 @@ func Children(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	ingress, err := ingress(in.Service)
+	if err != nil {
+		return nil, err
+	}
 	name, redis := in.Service.Name, RedisName(in.Service)
 	return []Child{
 		child(ServiceAccountKind, name, serviceAccount(in.Service)),
@@ -104,6 +110,8 @@ func Children(in Input) ([]Child, error) {
 		child(DisruptionKind, name, disruptionBudget(in.Service)),
 		child(DeploymentKind, name, deployment),
 		child(AutoscalerKind, name, autoscaler),
+		child(IngressKind, name, ingress),
+		child(HTTPRouteKind, name, httpRoute(in.Service)),
 		child(ServiceMonitorKind, name, serviceMonitor(in.Service)),
 		child(PrometheusRuleKind, name, prometheusRule(in.Service)),
 		child(ConfigMapKind, DashboardName(in.Service), dashboard),

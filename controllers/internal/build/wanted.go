@@ -32,6 +32,8 @@ func Names(s *v1alpha1.RAGService, configuration string) []Name {
 		{DisruptionKind, name, s.Spec.Scaling.MinReplicas >= 2},
 		{DeploymentKind, name, true},
 		{AutoscalerKind, name, Autoscaled(s)},
+		{IngressKind, name, s.Spec.Exposure != nil && s.Spec.Exposure.Ingress != nil},
+		{HTTPRouteKind, name, s.Spec.Exposure != nil && s.Spec.Exposure.Gateway != nil},
 		{ServiceMonitorKind, name, s.Spec.Monitoring.ServiceMonitor != nil},
 		{PrometheusRuleKind, name, s.Spec.Monitoring.Alerts != nil},
 		{ConfigMapKind, DashboardName(s), s.Spec.Monitoring.Dashboard != nil},

@@ -26,6 +26,7 @@ func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
 	set.Add(cacheAvailable(s))
 	set.Add(scalingActive(s))
 	set.Add(monitoringConfigured(s))
+	set.Add(exposed(s))
 	set.Add(dependenciesReachable(s))
 	set.Add(objectivesMet(s))
 
@@ -183,6 +184,27 @@ func scalingActive(s Snapshot) *metav1.Condition {
 		return status.False(v1alpha1.ConditionScalingActive, c.Reason, c.Message)
 	}
 	return status.Unknown(v1alpha1.ConditionScalingActive, v1alpha1.ReasonProgressing, "the HorizontalPodAutoscaler has not looked yet")
+}
+
+// exposed is nil where queries come from inside only.
+func exposed(s Snapshot) *metav1.Condition {
+	const kind = v1alpha1.ConditionExposed
+	e := s.Service.Spec.Exposure
+	if e == nil {
+		return nil
+	}
+	want := build.IngressKind
+	if e.Gateway != nil {
+		want = build.HTTPRouteKind
+	}
+	if optional(want) && !s.Served[want] {
+		return status.False(kind, v1alpha1.ReasonCRDNotInstalled, fmt.Sprintf(
+			"the cluster does not know %s (%s): made once the CRD is installed", want.Kind, want.GroupVersion()))
+	}
+	if _, exists := s.Objects[Key{want, s.Service.Name}]; !exists {
+		return status.Unknown(kind, v1alpha1.ReasonProgressing, want.Kind+": not made yet")
+	}
+	return status.True(kind, v1alpha1.ReasonSucceeded, "made: "+want.Kind)
 }
 
 // monitoringConfigured is nil where nothing is asked for that a cluster may lack.

@@ -261,7 +261,7 @@ func IndexReferences(object client.Object) []string {
 // Watched are the kinds that carry the operator's labels and are read as metadata.
 var Watched = []schema.GroupVersionKind{
 	build.ServiceAccountKind, build.ConfigMapKind, build.SecretKind, build.ServiceKind,
-	build.DisruptionKind, build.NetworkPolicyKind, ReplicaSetKind,
+	build.DisruptionKind, build.NetworkPolicyKind, build.IngressKind, ReplicaSetKind,
 }
 
 // WatchedWhole are the kinds that are read with their status.

@@ -20,6 +20,7 @@ var order = []string{
 	v1alpha1.ConditionDependenciesReachable,
 	v1alpha1.ConditionScalingActive,
 	v1alpha1.ConditionMonitoringConfigured,
+	v1alpha1.ConditionExposed,
 	v1alpha1.ConditionObjectivesMet,
 }
 

@@ -108,6 +108,16 @@ func (e *Environment) Namespace(t *testing.T) string {
 	return namespace.Name
 }
 
+// User is a configuration for a user who may do nothing until a test says so.
+func (e *Environment) User(t *testing.T, name string) *rest.Config {
+	t.Helper()
+	user, err := e.server.AddUser(envtest.User{Name: name}, nil)
+	if err != nil {
+		t.Fatalf("add a user: %v", err)
+	}
+	return user.Config()
+}
+
 // Operator runs an operator until the test ends, or until it is stopped.
 type Operator struct {
 	Requests *Requests
@@ -120,6 +130,12 @@ func (o *Operator) Stop() { o.stop() }
 // Operate runs an operator in one namespace. Change adjusts its options; nil leaves
 // them.
 func (e *Environment) Operate(t *testing.T, namespace string, change func(*controllers.Options)) *Operator {
+	t.Helper()
+	return e.OperateAs(t, e.Config, namespace, change)
+}
+
+// OperateAs runs an operator with the permissions of a user.
+func (e *Environment) OperateAs(t *testing.T, user *rest.Config, namespace string, change func(*controllers.Options)) *Operator {
 	t.Helper()
 	options := controllers.Options{
 		RuntimeImage:         RuntimeImage,
@@ -136,7 +152,7 @@ func (e *Environment) Operate(t *testing.T, namespace string, change func(*contr
 	if change != nil {
 		change(&options)
 	}
-	config := rest.CopyConfig(e.Config)
+	config := rest.CopyConfig(user)
 	requests := &Requests{}
 	config.Wrap(requests.wrap)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -21,7 +21,7 @@ import (
 func (e *Environment) Children(ctx context.Context, service *v1alpha1.RAGService) ([]string, error) {
 	kinds := []schema.GroupVersionKind{
 		build.ServiceAccountKind, build.ConfigMapKind, build.SecretKind, build.ServiceKind, build.DeploymentKind,
-		build.StatefulSetKind, build.AutoscalerKind, build.DisruptionKind, build.NetworkPolicyKind,
+		build.StatefulSetKind, build.AutoscalerKind, build.DisruptionKind, build.NetworkPolicyKind, build.IngressKind,
 	}
 	var names []string
 	for _, kind := range kinds {

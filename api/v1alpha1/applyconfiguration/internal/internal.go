@@ -29,6 +29,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: secret
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.SecretKey
+- name: dev.ragops.ragservice.api.v1alpha1.AWSLoadBalancer
+  map:
+    fields:
+    - name: certificateARN
+      type:
+        scalar: string
+    - name: groupName
+      type:
+        scalar: string
+    - name: scheme
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.LoadBalancerScheme
+    - name: targetGroups
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.TargetGroup
+          elementRelationship: atomic
+    - name: weight
+      type:
+        scalar: numeric
 - name: dev.ragops.ragservice.api.v1alpha1.Access
   map:
     fields:
@@ -162,6 +183,25 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: textEmbeddingsInference
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.TextEmbeddingsInference
+- name: dev.ragops.ragservice.api.v1alpha1.Exposure
+  map:
+    fields:
+    - name: gateway
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.GatewayExposure
+    - name: hosts
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: ingress
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.IngressExposure
+    - name: path
+      type:
+        scalar: string
+      default: /
 - name: dev.ragops.ragservice.api.v1alpha1.ExternalRedis
   map:
     fields:
@@ -212,6 +252,23 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.Ratio
       default: "0.95"
+- name: dev.ragops.ragservice.api.v1alpha1.GatewayExposure
+  map:
+    fields:
+    - name: labels
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: sectionName
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.HTTPStore
   map:
     fields:
@@ -223,6 +280,23 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
       default: text
     - name: url
+      type:
+        scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.IngressExposure
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: aws
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.AWSLoadBalancer
+    - name: className
+      type:
+        scalar: string
+    - name: tlsSecretName
       type:
         scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.JWTAccess
@@ -260,6 +334,8 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: dev.ragops.ragservice.api.v1alpha1.LoadBalancerScheme
+  scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.LoadStatus
   map:
     fields:
@@ -575,6 +651,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: embedding
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.Embedding
+    - name: exposure
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.Exposure
     - name: model
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.Model
@@ -762,6 +841,15 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.TargetGroup
+  map:
+    fields:
+    - name: arn
+      type:
+        scalar: string
+    - name: weight
+      type:
+        scalar: numeric
 - name: dev.ragops.ragservice.api.v1alpha1.TextEmbeddingsInference
   map:
     fields:

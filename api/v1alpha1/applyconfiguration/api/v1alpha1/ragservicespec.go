@@ -31,6 +31,9 @@ type RAGServiceSpecApplyConfiguration struct {
 	// in the status; it does not change whether the service is Ready. The
 	// defaults are the targets of the migration guide.
 	Objectives *ObjectivesApplyConfiguration `json:"objectives,omitempty"`
+	// exposure leads queries from outside the cluster to the service. Leave it out,
+	// and the service is reached from inside only.
+	Exposure *ExposureApplyConfiguration `json:"exposure,omitempty"`
 	// monitoring is what is set up for a monitoring system to find.
 	Monitoring *MonitoringApplyConfiguration `json:"monitoring,omitempty"`
 	// workload adjusts the pods of the query runtime: resources, identity,
@@ -108,6 +111,14 @@ func (b *RAGServiceSpecApplyConfiguration) WithScaling(value *ScalingApplyConfig
 // If called multiple times, the Objectives field is set to the value of the last call.
 func (b *RAGServiceSpecApplyConfiguration) WithObjectives(value *ObjectivesApplyConfiguration) *RAGServiceSpecApplyConfiguration {
 	b.Objectives = value
+	return b
+}
+
+// WithExposure sets the Exposure field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Exposure field is set to the value of the last call.
+func (b *RAGServiceSpecApplyConfiguration) WithExposure(value *ExposureApplyConfiguration) *RAGServiceSpecApplyConfiguration {
+	b.Exposure = value
 	return b
 }
 
