@@ -167,13 +167,21 @@ func (d *demo) apply(folder ...string) []string {
 	return []string{"apply", "--server-side", "--force-conflicts", "--kustomize", kustomization}
 }
 
-// awaitMetrics waits until the autoscaler has seen the pods' CPU: before that, it
-// shows none.
+// awaitMetrics waits until the autoscaler has seen the pods' CPU and the operator
+// their load: before that, the columns to be shown are empty.
 func (d *demo) awaitMetrics(ctx context.Context) error {
 	fmt.Println()
-	return d.progress.Do("waiting for the autoscaler's first measurement", "", func() error {
-		_, err := d.kubectl.Get(ctx, "wait", "--for=condition=ScalingActive", "hpa/"+sampleName, "--namespace", sampleNamespace, "--timeout=2m")
-		return err
+	return d.progress.Do("waiting for the first measurements", "", func() error {
+		for _, awaited := range [][]string{
+			{"--for=condition=ScalingActive", "hpa/" + sampleName},
+			{"--for=jsonpath={.status.load.queriesPerSecond}", "ragservice/" + sampleName},
+		} {
+			args := append([]string{"wait", "--namespace", sampleNamespace, "--timeout=2m"}, awaited...)
+			if _, err := d.kubectl.Get(ctx, args...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
