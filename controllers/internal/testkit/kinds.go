@@ -41,7 +41,8 @@ func (e *Environment) Children(ctx context.Context, service *v1alpha1.RAGService
 }
 
 // Roll plays the Deployment controller, which a bare API server lacks: all pods are
-// there, of the newest revision, and ready.
+// there, of the newest revision, and ready. It waits for the least replicas, to which
+// the operator brings a new Deployment one pass after it made it.
 func (e *Environment) Roll(t *testing.T, namespace, name string) {
 	t.Helper()
 	Eventually(t, func(ctx context.Context) error {
@@ -49,7 +50,14 @@ func (e *Environment) Roll(t *testing.T, namespace, name string) {
 		if err := e.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, d); err != nil {
 			return err
 		}
+		service := &v1alpha1.RAGService{}
+		if err := e.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, service); err != nil {
+			return err
+		}
 		n := *d.Spec.Replicas
+		if n < service.Spec.Scaling.MinReplicas {
+			return fmt.Errorf("the Deployment has %d replicas, and is about to get %d", n, service.Spec.Scaling.MinReplicas)
+		}
 		d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
 		return e.Client.Status().Update(ctx, d)
 	})
