@@ -32,6 +32,11 @@ func TestPermissions(t *testing.T) {
 	if err := env.Client.Create(t.Context(), role); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := env.Client.Delete(context.WithoutCancel(t.Context()), role); err != nil {
+			t.Error(err)
+		}
+	})
 	namespace, elsewhere := env.Namespace(t), env.Namespace(t)
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role.Name},
