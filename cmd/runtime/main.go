@@ -27,7 +27,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "runtime:", err)
-		os.Exit(1) //nolint:gocritic // the process ends, and with it the signal handler
+		os.Exit(1) // the process ends, and with it the signal handler
 	}
 }
 

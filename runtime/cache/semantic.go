@@ -40,7 +40,7 @@ const (
 type semanticTier struct {
 	cache  *Cache
 	cancel context.CancelFunc
-	ctx    context.Context //nolint:containedctx // ends what runs behind look-ups when the cache closes
+	ctx    context.Context // ends what runs behind look-ups when the cache closes
 	wg     sync.WaitGroup
 	slots  chan struct{}
 

@@ -61,7 +61,7 @@ func run(ctx context.Context, resource metadata.ResourceInterface, store cache.R
 
 // forward is a store that stores nothing.
 type forward struct {
-	ctx      context.Context //nolint:containedctx // the reflector's store has no context of its own
+	ctx      context.Context // the reflector's store has no context of its own
 	kind     build.ReferenceKind
 	services client.Reader
 	resolver *Resolver

@@ -27,7 +27,7 @@ func main() {
 	defer stop()
 	if err := serve(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
-		os.Exit(1) //nolint:gocritic // The process ends, and with it the signal handler.
+		os.Exit(1) // The process ends, and with it the signal handler.
 	}
 }
 

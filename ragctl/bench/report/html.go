@@ -40,7 +40,7 @@ type view struct {
 
 // WriteHTML writes the report as one file that needs nothing else.
 func (r Report) WriteHTML(w io.Writer) error {
-	v := view{Report: r, Style: template.CSS(ChartStyle)} //nolint:gosec // A constant.
+	v := view{Report: r, Style: template.CSS(ChartStyle)} // A constant.
 	var charts []Chart
 	switch {
 	case r.Run != nil:
@@ -60,7 +60,7 @@ func (r Report) WriteHTML(w io.Writer) error {
 	}
 	for _, c := range charts {
 		// The chart escapes the names that it is given.
-		v.Charts = append(v.Charts, template.HTML(c.SVG(false))) //nolint:gosec // See above.
+		v.Charts = append(v.Charts, template.HTML(c.SVG(false))) // See above.
 	}
 	if err := pageTemplate.Execute(w, v); err != nil {
 		return fmt.Errorf("write the report: %w", err)
