@@ -28,19 +28,21 @@ import (
 
 // Setup adds the controllers to the manager.
 func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
-	if err := setupRAGService(ctx, mgr, o); err != nil {
+	// One sampler for both, so that a pod is asked once.
+	pods := podstatus.New(nil, clock.RealClock{})
+	if err := setupRAGService(ctx, mgr, pods, o); err != nil {
 		return fmt.Errorf("set up the controller of RAGServices: %w", err)
 	}
 	if o.MetricsAPIPort != 0 {
-		if err := setupMetricsAPI(mgr, o); err != nil {
+		if err := setupMetricsAPI(mgr, pods, o); err != nil {
 			return fmt.Errorf("set up the custom metrics API: %w", err)
 		}
 	}
 	return nil
 }
 
-func setupMetricsAPI(mgr manager.Manager, o Options) error {
-	return metricsapi.Setup(mgr, podstatus.New(nil, clock.RealClock{}), metricsapi.Options{
+func setupMetricsAPI(mgr manager.Manager, pods *podstatus.Sampler, o Options) error {
+	return metricsapi.Setup(mgr, pods, metricsapi.Options{
 		Port:       o.MetricsAPIPort,
 		Namespace:  o.Namespace,
 		Service:    o.MetricsAPIService,
@@ -48,7 +50,7 @@ func setupMetricsAPI(mgr manager.Manager, o Options) error {
 	})
 }
 
-func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error {
+func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.Sampler, o Options) error {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
@@ -61,8 +63,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, o Options) error 
 		return err
 	}
 	written := apply.NewWritten()
-	sampler := podstatus.New(nil, clock.RealClock{})
-	monitor := measure.New(mgr.GetClient(), sampler, o.MeasureInterval)
+	monitor := measure.New(mgr.GetClient(), pods, o.MeasureInterval)
 	kinds := discover.New(discoverer, build.OptionalKinds)
 	resolver := references.NewResolver(mgr.GetAPIReader())
 	reconciler := &ragservice.Reconciler{
