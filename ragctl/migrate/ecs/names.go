@@ -7,7 +7,7 @@ import (
 
 // Lengths that Kubernetes and the RAGService allow.
 const (
-	maxServiceName = 52 // so that the names of its children fit
+	maxServiceName = 46 // what the RAGService allows, so that the labels of its children fit
 	maxLabel       = 63
 	maxPortName    = 15
 )

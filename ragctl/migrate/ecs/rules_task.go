@@ -27,7 +27,7 @@ var responseRules = slices.Concat(
 // taskRules are of a task definition outside its containers.
 var taskRules = slices.Concat(
 	[]rule{
-		mapsTo("family", "metadata.name of every object", "In lower case, at most 52 characters.").or(near),
+		mapsTo("family", "metadata.name of every object", "In lower case, at most 46 characters.").or(near),
 		comesNear("tags[].key", "metadata.labels", "A label where Kubernetes allows the characters, else an annotation.").or(exact, dropped),
 		comesNear("tags[].value", "metadata.labels", "A label where Kubernetes allows the characters, else an annotation.").or(exact, dropped),
 
