@@ -43,20 +43,18 @@ func Prime(ctx context.Context, target Target, questions *Questions, timeout tim
 	if err := target.Validate(); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	var next atomic.Int64
-	var clients errgroup.Group
+	clients, ctx := errgroup.WithContext(ctx)
 	for range primeClients {
 		clients.Go(func() error {
 			c := newConnection(&target, timeout, func(_, _ net.Conn) {})
 			defer c.close()
 			for i := next.Add(1) - 1; i < int64(questions.Len()) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				if got := c.ask(ctx, questions.encoded[i]); got.failure != nil && got.failure.Kind != failureInterrupted {
-					stop()
 					return fmt.Errorf("prime the cache of %s: %s", target.URL.Redacted(), got.failure)
 				}
 			}
+			// Of the clients that another one's failure stopped, each names that failure.
 			return context.Cause(ctx)
 		})
 	}

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -360,9 +361,25 @@ func TestPrimeAsksEachQuestionOnce(t *testing.T) {
 	if n != plan.Questions.Len() {
 		t.Errorf("%d questions were asked, want %d", n, plan.Questions.Len())
 	}
+}
+
+// Whichever client is stopped first by another one's failure, the error is the
+// failure. The order differs from run to run, so it is tried often.
+func TestPrimeReportsTheFirstFailure(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	plan := planFor(t, server.URL)
 	server.Close()
-	if err := Prime(t.Context(), plan.Target, plan.Questions, plan.Timeout); err == nil || !strings.Contains(err.Error(), "prime the cache") {
-		t.Errorf("the error is %v", err)
+	for range 200 {
+		err := Prime(t.Context(), plan.Target, plan.Questions, plan.Timeout)
+		if want := "prime the cache of " + server.URL; err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("the error is %v, want %q in it", err, want)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupted := errors.New("interrupted")
+	cancel(interrupted)
+	if err := Prime(ctx, plan.Target, plan.Questions, plan.Timeout); !errors.Is(err, interrupted) {
+		t.Errorf("the error of an interrupted run is %v, want its cause", err)
 	}
 }
 
