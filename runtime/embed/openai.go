@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/openai/openai-go/v3"
 
 	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/upstream"
 	"ragops.dev/ragservice/runtime/upstream/openaiclient"
 )
 
@@ -19,6 +21,7 @@ const openAIBatch = 128
 // openAI asks a server that speaks OpenAI's embeddings API.
 type openAI struct {
 	cfg        config.OpenAI
+	client     *http.Client
 	embeddings openai.EmbeddingService
 	// dimensions is sent where the model can shorten its vectors; else 0.
 	dimensions int
@@ -27,11 +30,11 @@ type openAI struct {
 var _ provider = (*openAI)(nil)
 
 func newOpenAI(cfg config.OpenAI, dimensions int) (*openAI, error) {
-	options, err := openaiclient.Options(cfg)
+	options, client, err := openaiclient.Options(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("openAI.apiKeyFile: %w", err)
 	}
-	o := &openAI{cfg: cfg, embeddings: openai.NewEmbeddingService(options...)}
+	o := &openAI{cfg: cfg, client: client, embeddings: openai.NewEmbeddingService(options...)}
 	// The API reference: "only supported in text-embedding-3 and later models";
 	// others refuse the field, and so do many compatible servers.
 	if strings.HasPrefix(cfg.Model, "text-embedding-3") {
@@ -43,6 +46,11 @@ func newOpenAI(cfg config.OpenAI, dimensions int) (*openAI, error) {
 func (o *openAI) batch() int { return openAIBatch }
 
 func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.BaseURL, o.cfg.Model) }
+
+// connect implements [connector].
+func (o *openAI) connect(ctx context.Context) error {
+	return upstream.Connect(ctx, o.client, o.cfg.BaseURL)
+}
 
 // embed implements [provider].
 func (o *openAI) embed(ctx context.Context, texts []string, _ purpose) ([][]float32, error) {

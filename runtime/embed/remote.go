@@ -25,6 +25,12 @@ type provider interface {
 	identity() string
 }
 
+// connector is a provider whose server can be connected to ahead of the first
+// text.
+type connector interface {
+	connect(ctx context.Context) error
+}
+
 // purpose is what a text is embedded for. Some models tell the two apart.
 type purpose int
 
@@ -55,6 +61,15 @@ type shared struct {
 }
 
 var _ Embedder = remote{}
+
+// Connect opens a connection to the provider's server where it can. An error says
+// that it could not be reached; the first text finds out for itself.
+func (r remote) Connect(ctx context.Context) error {
+	if p, ok := r.provider.(connector); ok {
+		return p.connect(ctx)
+	}
+	return nil
+}
 
 // Identity implements [Embedder].
 func (r remote) Identity() string {

@@ -39,6 +39,11 @@ func (t *tei) identity() string {
 	return fmt.Sprintf("text-embeddings-inference/%s/%s", t.cfg.Endpoint, t.cfg.Model)
 }
 
+// connect implements [connector].
+func (t *tei) connect(ctx context.Context) error {
+	return upstream.Connect(ctx, t.client, t.cfg.Endpoint)
+}
+
 // embed implements [provider]. Texts beyond the model's length are cut by the
 // server.
 func (t *tei) embed(ctx context.Context, texts []string, _ purpose) ([][]float32, error) {

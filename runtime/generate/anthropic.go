@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -18,6 +19,7 @@ import (
 // is cut off shows at once, and the API wants it for long answers.
 type claude struct {
 	cfg      config.Anthropic
+	client   *http.Client
 	messages anthropic.MessageService
 }
 
@@ -28,7 +30,7 @@ func newAnthropic(cfg config.Anthropic) (*claude, error) {
 	if err != nil {
 		return nil, fmt.Errorf("anthropic.apiKeyFile: %w", err)
 	}
-	return &claude{cfg: cfg, messages: anthropic.NewMessageService(
+	return &claude{cfg: cfg, client: client, messages: anthropic.NewMessageService(
 		option.WithHTTPClient(client),
 		option.WithBaseURL(strings.TrimSuffix(cfg.BaseURL, "/")+"/"),
 		option.WithMaxRetries(0),
@@ -36,6 +38,11 @@ func newAnthropic(cfg config.Anthropic) (*claude, error) {
 }
 
 func (c *claude) identity() string { return fmt.Sprintf("anthropic/%s/%s", c.cfg.BaseURL, c.cfg.Model) }
+
+// connect implements [connector].
+func (c *claude) connect(ctx context.Context) error {
+	return upstream.Connect(ctx, c.client, c.cfg.BaseURL)
+}
 
 func (c *claude) params(p prompt) anthropic.MessageNewParams {
 	params := anthropic.MessageNewParams{Model: c.cfg.Model, MaxTokens: int64(p.maxTokens)}

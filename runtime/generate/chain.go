@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"ragops.dev/ragservice/runtime/upstream"
@@ -18,6 +19,12 @@ type provider interface {
 	complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error)
 	// identity names provider, server and model.
 	identity() string
+}
+
+// connector is a provider whose server can be connected to ahead of the first
+// question.
+type connector interface {
+	connect(ctx context.Context) error
 }
 
 // chain asks providers in order until one answers.
@@ -50,6 +57,20 @@ func (c *chain) Identity() string {
 	fmt.Fprintf(&b, "prompt=%d/%x;tokens=%d;temperature=%s",
 		promptVersion, sha256.Sum256([]byte(c.settings.systemPrompt)), c.settings.maxTokens, temperature)
 	return b.String()
+}
+
+// Connect opens a connection to each provider's server, fallbacks included. An
+// error says which could not be reached; the first question finds out for itself.
+func (c *chain) Connect(ctx context.Context) error {
+	errs := make([]error, len(c.links))
+	var wait sync.WaitGroup
+	for i, l := range c.links {
+		if p, ok := l.provider.(connector); ok {
+			wait.Go(func() { errs[i] = p.connect(ctx) })
+		}
+	}
+	wait.Wait()
+	return errors.Join(errs...)
 }
 
 // Generate implements [Generator]. A provider that has others behind it gets an

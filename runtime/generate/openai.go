@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -18,6 +19,7 @@ import (
 // openAI asks a server that speaks the chat completions API.
 type openAI struct {
 	cfg         config.OpenAI
+	client      *http.Client
 	completions openai.ChatCompletionService
 	// oldBound sends max_tokens, which OpenAI deprecated for
 	// max_completion_tokens and many compatible servers alone understand.
@@ -27,7 +29,7 @@ type openAI struct {
 var _ provider = (*openAI)(nil)
 
 func newOpenAI(cfg config.OpenAI) (*openAI, error) {
-	options, err := openaiclient.Options(cfg)
+	options, client, err := openaiclient.Options(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("openAI.apiKeyFile: %w", err)
 	}
@@ -37,12 +39,18 @@ func newOpenAI(cfg config.OpenAI) (*openAI, error) {
 	}
 	return &openAI{
 		cfg:         cfg,
+		client:      client,
 		completions: openai.NewChatCompletionService(options...),
 		oldBound:    cfg.AzureAPIVersion == "" && base.Hostname() != "api.openai.com",
 	}, nil
 }
 
 func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.BaseURL, o.cfg.Model) }
+
+// connect implements [connector].
+func (o *openAI) connect(ctx context.Context) error {
+	return upstream.Connect(ctx, o.client, o.cfg.BaseURL)
+}
 
 // complete implements [provider].
 func (o *openAI) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {

@@ -51,6 +51,11 @@ type httpStoreResponse struct {
 	} `json:"matches"`
 }
 
+// Connect opens a connection to the service ahead of the first search.
+func (s *httpStore) Connect(ctx context.Context) error {
+	return upstream.Connect(ctx, s.client, s.url)
+}
+
 // Search implements [Store].
 func (s *httpStore) Search(ctx context.Context, query Query) ([]Passage, error) {
 	body, err := json.Marshal(httpStoreRequest{Vector: query.Vector, TopK: query.TopK, IncludeMetadata: true, Filter: query.Filter})

@@ -96,6 +96,11 @@ func (t *openSearchTransport) Perform(request *http.Request) (*http.Response, er
 	return t.client.Do(request)
 }
 
+// Connect opens a connection to the server ahead of the first search.
+func (s *openSearch) Connect(ctx context.Context) error {
+	return upstream.Connect(ctx, s.transport.client, s.transport.endpoint.String())
+}
+
 // Search implements [Store].
 func (s *openSearch) Search(ctx context.Context, query Query) ([]Passage, error) {
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {

@@ -42,6 +42,11 @@ func openPGVector(cfg config.PGVector, r remote) (*pgVector, error) {
 	}, nil
 }
 
+// Connect opens a connection to the server ahead of the first search.
+func (s *pgVector) Connect(ctx context.Context) error {
+	return postgres.Error(ctx, s.pool.Conns().Ping(ctx))
+}
+
 // Search implements [Store].
 func (s *pgVector) Search(ctx context.Context, query Query) ([]Passage, error) {
 	args := sqlArgs{values: []any{pgvector.NewVector(query.Vector), query.TopK}}

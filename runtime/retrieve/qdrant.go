@@ -51,6 +51,13 @@ func openQdrant(cfg config.Qdrant, r remote) (*qdrantStore, error) {
 	return s, nil
 }
 
+// Connect opens a connection to the server ahead of the first search; gRPC does so
+// on its own time.
+func (s *qdrantStore) Connect(context.Context) error {
+	s.client.GetConnection().Connect()
+	return nil
+}
+
 // qdrantAddress takes host:port, with http:// or https:// ahead of it.
 func qdrantAddress(endpoint string) (host string, port int, useTLS bool, err error) {
 	address := endpoint

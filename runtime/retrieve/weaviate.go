@@ -35,6 +35,7 @@ type weaviateStore struct {
 	classes               *schema.API
 	queries               *graphql.API
 	batches               *batch.API
+	endpoint              string
 	collection, textField string
 	known                 knownCollection
 }
@@ -54,7 +55,7 @@ func openWeaviate(cfg config.Weaviate, r remote) (*weaviateStore, error) {
 	conn := connection.NewConnection(endpoint.Scheme, host, client, 0, nil)
 	weaviateConnections.keep(conn)
 	s := &weaviateStore{
-		remote: r, http: client, collection: cfg.Collection, textField: cfg.TextField,
+		remote: r, http: client, endpoint: cfg.Endpoint, collection: cfg.Collection, textField: cfg.TextField,
 		classes: schema.New(conn), queries: graphql.New(conn), batches: batch.New(conn, nil, nil),
 	}
 	s.known.read = s.readClass
@@ -74,6 +75,11 @@ func (k *connectionKeeper) keep(conn *connection.Connection) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.connections = append(k.connections, conn)
+}
+
+// Connect opens a connection to the server ahead of the first search.
+func (s *weaviateStore) Connect(ctx context.Context) error {
+	return upstream.Connect(ctx, s.http, s.endpoint)
 }
 
 // readClass asks for the collection's properties and how it compares vectors.

@@ -41,7 +41,10 @@ type assembled struct {
 	upstreams []roleUpstreams
 	cache     *cache.Cache // nil without a cache
 	tracer    *telemetry.Tracer
-	closers   []io.Closer
+	// connectors are the parts that can connect to their servers ahead of the first
+	// query.
+	connectors []connector
+	closers    []io.Closer
 }
 
 // roleUpstreams are the servers asked for one purpose.
@@ -69,16 +72,19 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 	if err != nil {
 		return nil, err
 	}
+	a.connects(embedder)
 	a.embedder = embed.Cached(embedder, cfg.Embedding.CacheEntries)
 	store, err := retrieve.Open(ctx, cfg.VectorStore, a.embedder, a.upstreamsOf(config.RoleVectorStore, calls))
 	if err != nil {
 		return nil, err
 	}
+	a.connects(store)
 	a.closers = append(a.closers, store)
 	generator, err := generate.New(cfg.Model, a.upstreamsOf(config.RoleModel, calls))
 	if err != nil {
 		return nil, err
 	}
+	a.connects(generator)
 	if cfg.Cache != nil {
 		epoch, err := epochOf(cfg, embedder, generator, store)
 		if err != nil {
@@ -95,6 +101,7 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		if err != nil {
 			return nil, err
 		}
+		a.connects(users)
 		a.closers = append(a.closers, closer(users.Close))
 		parts.Users = users
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -82,6 +84,68 @@ func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 	}
 	if got := <-whole; got.status != http.StatusOK || !strings.Contains(got.body, "one two") {
 		t.Errorf("the query got %d %s", got.status, got.body)
+	}
+	if err := <-drained; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// TestDrainCutsNobodyOff has callers that keep their connections ask on while the
+// service drains, as they do until the endpoints have moved. Their bodies cannot be
+// sent twice, so that the client does not hide a connection that was closed under
+// a query.
+func TestDrainCutsNobodyOff(t *testing.T) {
+	r := run(t, strings.Replace(embedded, "drainDelay: 1ms", "drainDelay: 3s", 1)+localCache)
+	const callers, beyond = 16, 30
+	var draining, asked, released atomic.Int64
+	ask := func() error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/query", io.NopCloser(strings.NewReader(`{"query": "What if Redis is gone?"}`)))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := r.client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.Close {
+			released.Add(1)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", resp.StatusCode)
+		}
+		return nil
+	}
+	r.client.Transport.(*http.Transport).MaxIdleConnsPerHost = callers
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			for more := beyond; more > 0; {
+				if draining.Load() > 0 {
+					more--
+				}
+				asked.Add(1)
+				if err := ask(); err != nil {
+					t.Errorf("query %d failed: %v", asked.Load(), err)
+					return
+				}
+			}
+		})
+	}
+	waitFor(t, "callers with warm connections", func() bool { return asked.Load() > 20*callers })
+	drained := make(chan error, 1)
+	go func() { drained <- r.stop() }()
+	waitFor(t, "unready", func() bool {
+		return r.do(t, http.MethodGet, r.admin+"/readyz", "").status == http.StatusServiceUnavailable
+	})
+	draining.Store(1)
+	group.Wait()
+	if released.Load() < callers {
+		t.Errorf("%d connections were let go of, want that of each of the %d callers", released.Load(), callers)
 	}
 	if err := <-drained; err != nil {
 		t.Errorf("Run: %v", err)

@@ -56,10 +56,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.Join(err, adminServer.Close(), queryListener.Close())
 	}
+	parts.warm(ctx, o.Log)
 	a.status = parts.statusOf(o, started, a)
 	a.manage = parts.server.newMux(parts.server.managementRoutes(unguarded))
 	writeTimeout := cfg.QueueTimeout + cfg.QueryTimeout + 5*time.Second
-	queryServer := newHTTPServer(parts.server.Handler(), writeTimeout, writeTimeout, o.Log)
+	queryServer := newHTTPServer(a.untilDrained(parts.server.Handler()), writeTimeout, writeTimeout, o.Log)
 	serve(queryServer, queryListener, failed)
 	a.started.Store(true)
 	o.Log.Info("ready", "version", o.Version, "config", o.ConfigHash, "queries", queryListener.Addr().String(),
@@ -113,8 +114,22 @@ func (a *assembled) serveUntil(ctx context.Context, failed <-chan error, current
 	}
 }
 
+// untilDrained tells each caller of a draining replica to come back on another
+// connection, and so to another replica. The connection is closed after the
+// answer: to close those that are idle, as [http.Server.SetKeepAlivesEnabled] does,
+// would cut off whoever is just sending a query on one.
+func (a *admin) untilDrained(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // drain ends the service without losing a query: unready first, so that the
-// endpoints move away; still serving until they have; then no new connections,
+// endpoints move away; still serving until they have, and letting go of each
+// connection with the next answer on it; then no new connections,
 // what is in flight to its end, the cache's write queue, the pools, and last the
 // admin port, which tells how it went until then.
 func drain(cfg config.Server, log *slog.Logger, a *admin, queries, adminServer *http.Server, parts *assembled, orderly bool) error {
@@ -122,7 +137,6 @@ func drain(cfg config.Server, log *slog.Logger, a *admin, queries, adminServer *
 	a.draining.Store(true)
 	log.Info("draining", "delay", cfg.DrainDelay, "timeout", cfg.DrainTimeout)
 	if orderly {
-		queries.SetKeepAlivesEnabled(false) // callers come back on another connection, to another replica
 		<-time.After(cfg.DrainDelay)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.DrainTimeout)

@@ -41,6 +41,11 @@ func Open(cfg config.UserContext, upstreams *upstream.Registry) (*Postgres, erro
 	return &Postgres{pool: pool, query: p.Query, timeout: p.Timeout, upstream: upstreams.New("postgres")}, nil
 }
 
+// Connect opens a connection to the server ahead of the first look-up.
+func (p *Postgres) Connect(ctx context.Context) error {
+	return postgres.Error(ctx, p.pool.Conns().Ping(ctx))
+}
+
 // Lookup returns the rows of the configured query with $1 as the user's id: one
 // line "column: value" for each value that is not null, an empty line between
 // rows, cut after 8 KiB. A user without rows, as one without id, is "". The error

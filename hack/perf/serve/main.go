@@ -41,6 +41,7 @@ func serve(ctx context.Context, args []string) error {
 	flags.DurationVar(&o.Embedding, "embedding", 0, "how long an embedding takes")
 	flags.DurationVar(&o.Vector, "vector", 0, "how long a search takes")
 	flags.DurationVar(&o.Model, "model", 0, "how long an answer takes")
+	flags.IntVar(&o.PerCaller, "model-per-caller", 0, "how many answers of the model one address gets at a time; 0 is no bound")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

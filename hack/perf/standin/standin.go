@@ -25,6 +25,9 @@ type Options struct {
 	Embedding, Vector, Model time.Duration
 	// Pieces of a streamed answer, which are spread over Model; 20 where it is 0.
 	Pieces int
+	// PerCaller is how many answers of the model one address gets at a time, as a
+	// gateway does that shares a model fairly; further ones wait. 0 is no bound.
+	PerCaller int
 }
 
 const (
@@ -42,7 +45,7 @@ func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/embeddings", after(o.Embedding, embeddings(vector)))
 	mux.Handle("POST /query", after(o.Vector, reply(matches())))
-	mux.HandleFunc("POST /v1/chat/completions", chat(o))
+	mux.HandleFunc("POST /v1/chat/completions", inTurn(o.PerCaller, chat(o)))
 	return mux
 }
 

@@ -8,8 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func post(t *testing.T, url, body string) (contentType, answer string) {
@@ -65,6 +69,33 @@ func TestHandler(t *testing.T) {
 	if contentType != "text/event-stream" || strings.Count(body, sentence) != 3 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
 		t.Errorf("the stream is %.200s", body)
 	}
+}
+
+// TestPerCaller asks three times at once from one address and once from another.
+func TestPerCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := Handler(Options{Model: time.Second, PerCaller: 2})
+		began := time.Now()
+		took := map[string][]time.Duration{}
+		var mu sync.Mutex
+		var calls sync.WaitGroup
+		for _, address := range []string{"198.18.0.2:1", "198.18.0.2:2", "198.18.0.2:3", "198.18.0.3:1"} {
+			calls.Go(func() {
+				request := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(`{}`))
+				request.RemoteAddr = address
+				handler.ServeHTTP(httptest.NewRecorder(), request)
+				mu.Lock()
+				defer mu.Unlock()
+				caller, _, _ := strings.Cut(address, ":")
+				took[caller] = append(took[caller], time.Since(began))
+			})
+		}
+		calls.Wait()
+		want := map[string][]time.Duration{"198.18.0.2": {time.Second, time.Second, 2 * time.Second}, "198.18.0.3": {time.Second}}
+		if diff := cmp.Diff(want, took); diff != "" {
+			t.Errorf("time to the answer (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestDelayKeepsRepliesInOrder(t *testing.T) {

@@ -3,6 +3,7 @@
 package openaiclient
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -12,10 +13,10 @@ import (
 	"ragops.dev/ragservice/runtime/upstream"
 )
 
-// Options returns the options of a service of the client. Its own retries are
-// off, for [upstream.Do] has them. The error names a key file that cannot be
-// read.
-func Options(cfg config.OpenAI) ([]option.RequestOption, error) {
+// Options returns the options of a service of the client, and what it sends its
+// requests with. Its own retries are off, for [upstream.Do] has them. The error
+// names a key file that cannot be read.
+func Options(cfg config.OpenAI) ([]option.RequestOption, *http.Client, error) {
 	secret := upstream.Secret{File: cfg.APIKeyFile, Header: "Authorization", Prefix: "Bearer "}
 	base := strings.TrimSuffix(cfg.BaseURL, "/")
 	var options []option.RequestOption
@@ -28,11 +29,11 @@ func Options(cfg config.OpenAI) ([]option.RequestOption, error) {
 	}
 	client, err := upstream.NewHTTPClient(secret)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return append(options,
 		option.WithHTTPClient(client),
 		option.WithBaseURL(base+"/"),
 		option.WithMaxRetries(0),
-	), nil
+	), client, nil
 }
