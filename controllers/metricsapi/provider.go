@@ -7,8 +7,6 @@ package metricsapi
 
 import (
 	"context"
-	"net"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,6 +19,7 @@ import (
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/measure"
 	"ragops.dev/ragservice/controllers/podstatus"
 	"ragops.dev/ragservice/runtime/config"
 )
@@ -30,10 +29,25 @@ import (
 const metricP95Latency = "rag_p95_latency_seconds"
 
 // figures takes each metric from what a pod reports.
-var figures = map[string]func(config.LoadStatus) float64{
-	build.MetricQueriesPerSecond: func(l config.LoadStatus) float64 { return l.QueriesPerSecond },
-	build.MetricQueriesInFlight:  func(l config.LoadStatus) float64 { return float64(l.QueriesInFlight) },
-	metricP95Latency:             func(l config.LoadStatus) float64 { return l.P95Seconds },
+var figures = map[string]figure{
+	build.MetricQueriesPerSecond: {value: func(l config.LoadStatus) float64 { return l.QueriesPerSecond }},
+	build.MetricQueriesInFlight:  {value: func(l config.LoadStatus) float64 { return float64(l.QueriesInFlight) }, instant: true},
+	metricP95Latency:             {value: func(l config.LoadStatus) float64 { return l.P95Seconds }},
+}
+
+// figure is one metric.
+type figure struct {
+	value func(config.LoadStatus) float64
+	// instant is of the moment, and not of the window that the pod reports.
+	instant bool
+}
+
+// windowSeconds is 0 for an instant, as the API wants it.
+func (f figure) windowSeconds(l config.LoadStatus) int64 {
+	if f.instant {
+		return 0
+	}
+	return int64(l.WindowSeconds)
 }
 
 var pods = schema.GroupResource{Resource: "pods"}
@@ -63,7 +77,7 @@ func (p *podMetrics) ListAllMetrics() []provider.CustomMetricInfo {
 
 // GetMetricByName implements [provider.CustomMetricsProvider].
 func (p *podMetrics) GetMetricByName(ctx context.Context, name types.NamespacedName, info provider.CustomMetricInfo, selector labels.Selector) (*custom_metrics.MetricValue, error) {
-	figure, err := figureOf(info, selector)
+	f, err := figureOf(info, selector)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +88,7 @@ func (p *podMetrics) GetMetricByName(ctx context.Context, name types.NamespacedN
 		}
 		return nil, err
 	}
-	values := p.values(ctx, []corev1.Pod{*pod}, info.Metric, figure)
+	values := p.values(ctx, []corev1.Pod{*pod}, info.Metric, f)
 	if len(values) == 0 {
 		return nil, provider.NewMetricNotFoundForError(info.GroupResource, info.Metric, name.Name)
 	}
@@ -86,7 +100,7 @@ func (p *podMetrics) GetMetricByName(ctx context.Context, name types.NamespacedN
 // when it would scale out and as fully loaded when it would scale in, so that
 // silence never moves replicas.
 func (p *podMetrics) GetMetricBySelector(ctx context.Context, namespace string, podSelector labels.Selector, info provider.CustomMetricInfo, selector labels.Selector) (*custom_metrics.MetricValueList, error) {
-	figure, err := figureOf(info, selector)
+	f, err := figureOf(info, selector)
 	if err != nil {
 		return nil, err
 	}
@@ -94,23 +108,23 @@ func (p *podMetrics) GetMetricBySelector(ctx context.Context, namespace string, 
 	if err := p.reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: podSelector}); err != nil {
 		return nil, err
 	}
-	return &custom_metrics.MetricValueList{Items: p.values(ctx, list.Items, info.Metric, figure)}, nil
+	return &custom_metrics.MetricValueList{Items: p.values(ctx, list.Items, info.Metric, f)}, nil
 }
 
 // figureOf refuses what is not served: other metrics, other resources, and
 // selectors on a metric's own labels, of which these have none.
-func figureOf(info provider.CustomMetricInfo, selector labels.Selector) (func(config.LoadStatus) float64, error) {
-	figure, known := figures[info.Metric]
+func figureOf(info provider.CustomMetricInfo, selector labels.Selector) (figure, error) {
+	f, known := figures[info.Metric]
 	if !known || info.GroupResource != pods || !info.Namespaced || (selector != nil && !selector.Empty()) {
-		return nil, provider.NewMetricNotFoundError(info.GroupResource, info.Metric)
+		return figure{}, provider.NewMetricNotFoundError(info.GroupResource, info.Metric)
 	}
-	return figure, nil
+	return f, nil
 }
 
-func (p *podMetrics) values(ctx context.Context, list []corev1.Pod, metric string, figure func(config.LoadStatus) float64) []custom_metrics.MetricValue {
+func (p *podMetrics) values(ctx context.Context, list []corev1.Pod, metric string, f figure) []custom_metrics.MetricValue {
 	var targets []podstatus.Target
 	for i := range list {
-		if target, ok := target(&list[i]); ok {
+		if target, ok := measure.Target(&list[i]); ok {
 			targets = append(targets, target)
 		}
 	}
@@ -127,24 +141,9 @@ func (p *podMetrics) values(ctx context.Context, list []corev1.Pod, metric strin
 			DescribedObject: custom_metrics.ObjectReference{Kind: "Pod", APIVersion: "v1", Namespace: list[i].Namespace, Name: list[i].Name, UID: list[i].UID},
 			Metric:          custom_metrics.MetricIdentifier{Name: metric},
 			Timestamp:       metav1.NewTime(sample.Taken),
-			WindowSeconds:   new(int64(load.WindowSeconds)),
-			Value:           *resource.NewMilliQuantity(int64(figure(load)*1000), resource.DecimalSI),
+			WindowSeconds:   new(f.windowSeconds(load)),
+			Value:           *resource.NewMilliQuantity(int64(f.value(load)*1000), resource.DecimalSI),
 		})
 	}
 	return values
-}
-
-// target is where to ask a pod; a pod that does not run has none.
-func target(pod *corev1.Pod) (podstatus.Target, bool) {
-	if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
-		return podstatus.Target{}, false
-	}
-	for _, container := range pod.Spec.Containers {
-		for _, port := range container.Ports {
-			if port.Name == build.AdminPortName {
-				return podstatus.Target{UID: pod.UID, Address: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(port.ContainerPort)))}, true
-			}
-		}
-	}
-	return podstatus.Target{}, false
 }

@@ -40,11 +40,7 @@ func (a answers) Sample(_ context.Context, targets []podstatus.Target) map[types
 func runtimePod(name string, change func(*corev1.Pod)) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "rag", Name: name, UID: types.UID(name), Labels: map[string]string{"app": "support"}},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{
-			{Name: "sidecar"},
-			{Name: "runtime", Ports: []corev1.ContainerPort{{Name: "query", ContainerPort: 8080}, {Name: "admin", ContainerPort: 9090}}},
-		}},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "198.18.0.9"},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "198.18.0.9"},
 	}
 	if change != nil {
 		change(pod)
@@ -59,21 +55,24 @@ func TestMetrics(t *testing.T) {
 		runtimePod("silent", nil),
 		runtimePod("pending", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }),
 		runtimePod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" }),
-		runtimePod("foreign", func(p *corev1.Pod) { p.Spec.Containers[1].Ports = nil }),
+		runtimePod("ending", func(p *corev1.Pod) {
+			p.DeletionTimestamp, p.Finalizers = &metav1.Time{Time: time.Unix(100, 0)}, []string{"test/keep"}
+		}),
 	).Build()
 	metrics := &podMetrics{reader: reader, sampler: answers{
 		"busy":    {QueriesPerSecond: 12.3456, QueriesInFlight: 64, P95Seconds: 1.5, WindowSeconds: 60},
 		"idle":    {WindowSeconds: 12.9},
-		"pending": {QueriesPerSecond: 1}, "other": {QueriesPerSecond: 1}, "foreign": {QueriesPerSecond: 1},
+		"pending": {QueriesPerSecond: 1}, "other": {QueriesPerSecond: 1}, "ending": {QueriesPerSecond: 1},
 	}}
 
 	tests := []struct {
-		metric string
-		want   map[string]string
+		metric     string
+		want       map[string]string
+		wantWindow int64
 	}{
-		{metric: build.MetricQueriesPerSecond, want: map[string]string{"busy": "12345m", "idle": "0"}},
+		{metric: build.MetricQueriesPerSecond, want: map[string]string{"busy": "12345m", "idle": "0"}, wantWindow: 60},
 		{metric: build.MetricQueriesInFlight, want: map[string]string{"busy": "64", "idle": "0"}},
-		{metric: metricP95Latency, want: map[string]string{"busy": "1500m", "idle": "0"}},
+		{metric: metricP95Latency, want: map[string]string{"busy": "1500m", "idle": "0"}, wantWindow: 60},
 	}
 	for _, tt := range tests {
 		t.Run(tt.metric, func(t *testing.T) {
@@ -96,8 +95,8 @@ func TestMetrics(t *testing.T) {
 			if got := value.Value.String(); got != tt.want["busy"] {
 				t.Errorf("by name: got %s, want %s", got, tt.want["busy"])
 			}
-			if value.WindowSeconds == nil || *value.WindowSeconds != 60 || value.Timestamp.Unix() != 100 {
-				t.Errorf("by name: window %v at %s, want 60 s at the time of the sample", value.WindowSeconds, value.Timestamp)
+			if value.WindowSeconds == nil || *value.WindowSeconds != tt.wantWindow || value.Timestamp.Unix() != 100 {
+				t.Errorf("by name: window %v at %s, want %d s at the time of the sample", value.WindowSeconds, value.Timestamp, tt.wantWindow)
 			}
 		})
 	}
