@@ -9,9 +9,11 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG TARGETOS TARGETARCH VERSION=dev
+# What the operator runs services with, unless told otherwise.
+ARG RUNTIME_IMAGE=ragservice-runtime:$VERSION
 ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    make build VERSION=$VERSION BINDIR=/out
+    make build VERSION=$VERSION RUNTIME_IMAGE=$RUNTIME_IMAGE BINDIR=/out
 
 FROM scratch AS operator
 COPY --from=build /out/operator /operator

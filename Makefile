@@ -8,10 +8,14 @@ BINDIR ?= bin
 # The query runtime that the operator runs by default.
 RUNTIME_IMAGE ?= ragservice-runtime:$(VERSION)
 TOOLS := $(CURDIR)/bin/tools
+# The operator's image that the manifests of a release name, and where they go.
+OPERATOR_IMAGE ?= ragservice-operator:$(VERSION)
+DIST ?= $(BINDIR)/dist
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE)
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
+HELM := $(TOOLS)/helm
 
 # Every module of this repository but those that only pin tools and binaries.
 MODULES := $(shell git ls-files 'go.mod' '*/go.mod' | grep -vE '^hack/(tools|cluster/binaries)' | xargs -r -n1 dirname)
@@ -37,9 +41,15 @@ build: ## Build the operator, the query runtime and ragctl as static binaries.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions and apply configurations.
+generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions, apply configurations and dist/.
 	$(CONTROLLER_GEN) object crd:maxDescLen=1000 applyconfiguration paths=./api/... output:crd:dir=config/crd
 	$(CONTROLLER_GEN) rbac:roleName=ragservice-operator paths=./controllers/ragservice/... output:rbac:dir=config/rbac
+	cd hack/dist && go run .
+
+.PHONY: dist
+dist: $(HELM) ## Make a release's install.yaml and packed chart: make dist VERSION=v1.2.3 OPERATOR_IMAGE=REPOSITORY:TAG.
+	cd hack/dist && go run . --version $(VERSION) --image $(OPERATOR_IMAGE) --out $(abspath $(DIST))
+	$(HELM) package $(DIST)/chart --destination $(DIST)
 
 ##@ Check
 
@@ -85,6 +95,9 @@ lint: $(GOLANGCI_LINT) ## Run the linters on every module.
 
 $(CONTROLLER_GEN): hack/tools/go.mod
 	cd hack/tools && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(HELM): hack/tools/helm/go.mod
+	cd hack/tools/helm && go build -o $@ helm.sh/helm/v4/cmd/helm
 
 $(GOLANGCI_LINT): hack/tools/lint/go.mod
 	cd hack/tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
