@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -61,6 +62,9 @@ type Options struct {
 
 	// SkipNameValidation lets tests run several operators in one process.
 	SkipNameValidation bool
+	// Clock lets tests move the time by which certificates are renewed; nil is that
+	// of the machine.
+	Clock clock.Clock
 }
 
 // Validate says what is wrong with the options, and what would be right.

@@ -16,6 +16,7 @@ import (
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/apply"
 	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/decide"
 	"ragops.dev/ragservice/controllers/internal/discover"
 	"ragops.dev/ragservice/controllers/internal/fields"
 	"ragops.dev/ragservice/controllers/internal/measure"
@@ -30,27 +31,35 @@ import (
 func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	// One sampler for both, so that a pod is asked once.
 	pods := podstatus.New(nil, clock.RealClock{})
-	if err := setupRAGService(ctx, mgr, pods, o); err != nil {
-		return fmt.Errorf("set up the controller of RAGServices: %w", err)
+	owner, err := setupMetricsAPI(mgr, pods, o)
+	if err != nil {
+		return fmt.Errorf("set up the custom metrics API: %w", err)
 	}
-	if o.MetricsAPIPort != 0 {
-		if err := setupMetricsAPI(mgr, pods, o); err != nil {
-			return fmt.Errorf("set up the custom metrics API: %w", err)
-		}
+	if err := setupRAGService(ctx, mgr, pods, owner, o); err != nil {
+		return fmt.Errorf("set up the controller of RAGServices: %w", err)
 	}
 	return nil
 }
 
-func setupMetricsAPI(mgr manager.Manager, pods *podstatus.Sampler, o Options) error {
+// setupMetricsAPI returns who owns the API; nil where this operator does not serve
+// it.
+func setupMetricsAPI(mgr manager.Manager, pods *podstatus.Sampler, o Options) (*metricsapi.Owner, error) {
+	if o.MetricsAPIPort == 0 {
+		return nil, nil
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
 	return metricsapi.Setup(mgr, pods, metricsapi.Options{
 		Port:       o.MetricsAPIPort,
 		Namespace:  o.Namespace,
 		Service:    o.MetricsAPIService,
 		Kubeconfig: o.Kubeconfig,
+		Clock:      o.Clock,
 	})
 }
 
-func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.Sampler, o Options) error {
+func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.Sampler, owner *metricsapi.Owner, o Options) error {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
@@ -100,6 +109,10 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.S
 		References:        references.Watch(metadataClient, mgr.GetClient(), resolver, o.WatchNamespaces),
 		Measured:          monitor.Source(),
 		DiscoveryInterval: o.DiscoveryInterval,
+	}
+	if owner != nil {
+		reconciler.Observer.MetricsAPI = func() *decide.MetricsAPI { return &decide.MetricsAPI{Rival: owner.Rival()} }
+		watches.MetricsAPI = owner.Changed()
 	}
 	return watches.Start(c)
 }

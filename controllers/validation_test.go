@@ -95,6 +95,23 @@ access: {apiKeys: {secret: {name: a, key: b}}}`, wantErr: "legacyKeys needs scop
 	{name: "keys that are no URL", spec: `access: {jwt: {issuer: a, audiences: [a], jwksURL: a}}`, wantErr: "must be a http or https URL"},
 	{name: "more at least than at most", spec: `scaling: {minReplicas: 5, maxReplicas: 3}`, wantErr: "minReplicas must not be greater than maxReplicas"},
 	{name: "targets of a fixed size", spec: `scaling: {minReplicas: 3, maxReplicas: 3, targets: {cpuPercent: 50}}`, wantErr: "targets and behavior have no effect when minReplicas equals maxReplicas: raise maxReplicas or leave them out"},
+	{name: "a source for a fixed size", spec: `scaling: {minReplicas: 3, maxReplicas: 3, metricsSource: Prometheus}`, wantErr: "metricsSource, demand and keda have no effect when minReplicas equals maxReplicas: raise maxReplicas or leave them out"},
+	{name: "a source there is not", spec: `scaling: {metricsSource: CloudWatch}`, wantErr: `supported values: "Operator", "Prometheus", "KEDA"`},
+	{name: "no replica with nothing to measure", spec: `scaling: {minReplicas: 0}`, wantErr: "minReplicas 0 needs metricsSource Prometheus or KEDA: without a pod the operator has nothing to measure, and the service would never come back"},
+	{name: "no replica and no way back", spec: `scaling: {minReplicas: 0, metricsSource: KEDA, keda: {}}`, wantErr: "minReplicas 0 needs demand, or with metricsSource KEDA keda.cron: targets are measured on pods, and something has to bring back a service that has none"},
+	{name: "a last replica that never goes", spec: `scaling: {minReplicas: 0, metricsSource: Prometheus, demand: {metric: asked}, targets: {queriesPerSecond: 9, memoryPercent: 85}}`, wantErr: "minReplicas 0 with metricsSource Prometheus takes neither cpuPercent nor memoryPercent: a replica that runs uses some of both, so the last one would never go"},
+	{name: "KEDA without a word on it", spec: `scaling: {metricsSource: KEDA}`, wantErr: "keda must be set with metricsSource KEDA, and only then"},
+	{name: "a word on KEDA without it", spec: `scaling: {keda: {}}`, wantErr: "keda must be set with metricsSource KEDA, and only then"},
+	{name: "a query for prometheus-adapter", spec: `scaling: {metricsSource: Prometheus, demand: {query: up}, targets: {queriesPerSecond: 9}}`, wantErr: "demand.query is for metricsSource KEDA and demand.metric for metricsSource Prometheus: the source Operator knows no other figures than those of pods"},
+	{name: "a demand that is none", spec: `scaling: {metricsSource: Prometheus, demand: {}, targets: {queriesPerSecond: 9}}`, wantErr: "exactly one must be set: query or metric"},
+	{name: "a demand of any size", spec: `scaling: {metricsSource: Prometheus, demand: {metric: asked}}`, wantErr: "demand needs targets.queriesPerSecond: how much of it one replica carries"},
+	{name: "KEDA with nobody to ask", spec: `scaling: {metricsSource: KEDA, keda: {}, targets: {queriesInFlight: 9}}`, wantErr: "keda.serverAddress must be set with demand, targets.queriesPerSecond or targets.queriesInFlight: the Prometheus that KEDA asks for them"},
+	{name: "a Prometheus that is no URL", spec: `scaling: {metricsSource: KEDA, keda: {serverAddress: "prometheus:9090"}}`, wantErr: "must be a http or https URL, such as http://prometheus-operated.monitoring.svc:9090"},
+	{name: "a key to nothing", spec: `scaling: {metricsSource: KEDA, keda: {authentication: {name: a}}}`, wantErr: "authentication is for serverAddress: set that, too"},
+	{name: "KEDA that never looks", spec: `scaling: {metricsSource: KEDA, keda: {pollingInterval: 2h}}`, wantErr: "must be between 1s and 1h"},
+	{name: "KEDA that never cools down", spec: `scaling: {metricsSource: KEDA, keda: {cooldownPeriod: 48h}}`, wantErr: "must be between 0s and 24h"},
+	{name: "a window above the range", spec: `scaling: {metricsSource: KEDA, keda: {cron: [{timezone: UTC, start: "0 8 * * *", end: "0 9 * * *", replicas: 11}]}}`, wantErr: "keda.cron replicas must not be greater than maxReplicas"},
+	{name: "a window of seconds", spec: `scaling: {metricsSource: KEDA, keda: {cron: [{timezone: UTC, start: "0 0 8 * * *", end: "0 9 * * *", replicas: 5}]}}`, wantErr: "spec.scaling.keda.cron[0].start"},
 	{name: "targets without a target", spec: `scaling: {targets: {}}`, wantErr: "spec.scaling.targets"},
 	{name: "an average latency of nothing", spec: `objectives: {averageLatency: 0s}`, wantErr: "must be greater than 0s"},
 	{name: "alerts on nothing", spec: `monitoring: {alerts: {}}`, wantErr: "alerts need serviceMonitor: they look at what it has scraped"},
@@ -168,6 +185,7 @@ func collect(node any, messages map[string]bool) {
 func TestDefaults(t *testing.T) {
 	object := object(t, env.Namespace(t), "", `
 cache: {redis: {managed: {}}, local: {}, semantic: {}}
+scaling: {metricsSource: KEDA, keda: {}}
 monitoring: {serviceMonitor: {}}`)
 	offline, err := render.Admit(t.Context(), encode(t, object))
 	if err != nil {
@@ -204,7 +222,7 @@ monitoring: {serviceMonitor: {}}`)
 
 // TestSamples checks that the samples of the repository are accepted.
 func TestSamples(t *testing.T) {
-	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "production.yaml"} {
+	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "production.yaml", "keda.yaml", "prometheus-adapter.yaml"} {
 		data, err := os.ReadFile(testkit.Path("config", "samples", file))
 		if err != nil {
 			t.Fatal(err)

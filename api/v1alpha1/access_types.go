@@ -38,6 +38,13 @@ type PostgresUserContext struct {
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	PoolSize int32 `json:"poolSize,omitempty"`
+
+	// maxConnections is how many connections the server has for this service, such
+	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
+	// the condition MaxReplicasSupported judges by it.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxConnections int32 `json:"maxConnections,omitempty"`
 }
 
 // Access decides who may query.

@@ -140,6 +140,12 @@ type ExternalRedis struct {
 	// +optional
 	Mode RedisMode `json:"mode,omitempty"`
 
+	// maxClients is how many connections one server takes, as CONFIG GET maxclients
+	// says it. Declared, the condition MaxReplicasSupported judges by it.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxClients int32 `json:"maxClients,omitempty"`
+
 	// sentinelPrimary is the name the sentinels know the primary by.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional

@@ -19,8 +19,13 @@ const (
 	// ConditionDependenciesReachable says whether the running pods reach the
 	// model, the embedding and the vector store, as they report it.
 	ConditionDependenciesReachable = "DependenciesReachable"
-	// ConditionScalingActive says whether the HorizontalPodAutoscaler can scale.
+	// ConditionScalingActive says whether the HorizontalPodAutoscaler scales on all
+	// that it should, what it sees, and what keeps it from scaling further.
 	ConditionScalingActive = "ScalingActive"
+	// ConditionMaxReplicasSupported says whether what the replicas share bears as
+	// many of them as maxReplicas: the connections of Redis and PostgreSQL, and the
+	// model's rate limit.
+	ConditionMaxReplicasSupported = "MaxReplicasSupported"
 	// ConditionMonitoringConfigured says whether the monitoring objects asked
 	// for exist.
 	ConditionMonitoringConfigured = "MonitoringConfigured"
@@ -57,6 +62,22 @@ const (
 	ReasonEmbeddingMismatch = "EmbeddingMismatch"
 	// ReasonCRDNotInstalled goes with a kind the cluster does not know (yet).
 	ReasonCRDNotInstalled = "CRDNotInstalled"
+	// ReasonScaledToZero goes with a service that has no replica, as it may.
+	ReasonScaledToZero = "ScaledToZero"
+	// ReasonMetricsMissing goes with an autoscaler that lacks one of its figures.
+	ReasonMetricsMissing = "MetricsMissing"
+	// ReasonMetricsAPIOwnedByAnother goes with a custom metrics API that another
+	// server than the metrics source has.
+	ReasonMetricsAPIOwnedByAnother = "MetricsAPIOwnedByAnother"
+	// ReasonLimitedByMaxReplicas goes with a load that asks for more replicas than
+	// there may be.
+	ReasonLimitedByMaxReplicas = "LimitedByMaxReplicas"
+	// ReasonToleranceNotServed goes with a tolerance that the cluster does not know.
+	ReasonToleranceNotServed = "ToleranceNotServed"
+	// ReasonLimitExceeded goes with a declared limit that maxReplicas would exceed.
+	ReasonLimitExceeded = "LimitExceeded"
+	// ReasonLimitUnknown goes with a limit that nobody declares.
+	ReasonLimitUnknown = "LimitUnknown"
 	// ReasonDisabled goes with a part that the spec switches off.
 	ReasonDisabled = "Disabled"
 	// ReasonMeasuring goes with objectives that have too few queries to judge.

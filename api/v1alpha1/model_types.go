@@ -36,11 +36,24 @@ type Model struct {
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
+	// rateLimit is what the provider allows. Declared, the condition
+	// MaxReplicasSupported judges by it; calls are not held back.
+	// +optional
+	RateLimit *ModelRateLimit `json:"rateLimit,omitempty"`
+
 	// fallbacks are asked in order when the model fails or its breaker is open.
 	// +kubebuilder:validation:MaxItems=4
 	// +listType=atomic
 	// +optional
 	Fallbacks []ModelProvider `json:"fallbacks,omitempty"`
+}
+
+// ModelRateLimit is what the provider of a model allows.
+type ModelRateLimit struct {
+	// requestsPerMinute of the account or deployment that the model is asked with.
+	// +kubebuilder:validation:Minimum=1
+	// +required
+	RequestsPerMinute int32 `json:"requestsPerMinute"`
 }
 
 // ModelProvider is one provider of a generation model.

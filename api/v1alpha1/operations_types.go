@@ -1,72 +1,9 @@
 package v1alpha1
 
 import (
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
-
-// Scaling is the range of replicas and what they scale on.
-//
-// +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="minReplicas must not be greater than maxReplicas"
-// +kubebuilder:validation:XValidation:rule="self.minReplicas < self.maxReplicas || (!has(self.targets) && !has(self.behavior))",message="targets and behavior have no effect when minReplicas equals maxReplicas: raise maxReplicas or leave them out"
-type Scaling struct {
-	// minReplicas is how many replicas run at least.
-	// +kubebuilder:default=2
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000
-	// +optional
-	MinReplicas int32 `json:"minReplicas,omitempty"`
-
-	// maxReplicas is how many replicas run at most. Equal to minReplicas, the
-	// service does not scale and gets no HorizontalPodAutoscaler.
-	// +kubebuilder:default=10
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000
-	// +optional
-	MaxReplicas int32 `json:"maxReplicas,omitempty"`
-
-	// targets are what a replica should carry. Where none is set, cpuPercent is
-	// 80 and memoryPercent 85, the targets of the migration guide.
-	// +optional
-	Targets *ScalingTargets `json:"targets,omitempty"`
-
-	// behavior of the HorizontalPodAutoscaler, passed on as it is.
-	// +optional
-	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
-}
-
-// ScalingTargets are what a replica should carry; the service scales so that
-// every one that is set is kept.
-//
-// +kubebuilder:validation:MinProperties=1
-type ScalingTargets struct {
-	// cpuPercent of the CPU request.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000
-	// +optional
-	CPUPercent *int32 `json:"cpuPercent,omitempty"`
-
-	// memoryPercent of the memory request.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000
-	// +optional
-	MemoryPercent *int32 `json:"memoryPercent,omitempty"`
-
-	// queriesPerSecond of one replica. It needs the custom metrics API, which the
-	// operator serves where its metrics-api component is installed.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000000
-	// +optional
-	QueriesPerSecond *int32 `json:"queriesPerSecond,omitempty"`
-
-	// queriesInFlight of one replica: the figure that follows a slow model, which
-	// CPU does not. It needs the custom metrics API, like queriesPerSecond.
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000000
-	// +optional
-	QueriesInFlight *int32 `json:"queriesInFlight,omitempty"`
-}
 
 // Objectives are what the service is measured against.
 type Objectives struct {

@@ -84,7 +84,7 @@ type RAGServiceSpec struct {
 	Access *Access `json:"access,omitempty"`
 
 	// scaling is the range of replicas and what they scale on.
-	// +kubebuilder:default={minReplicas: 2, maxReplicas: 10}
+	// +kubebuilder:default={minReplicas: 2, maxReplicas: 10, metricsSource: Operator}
 	// +optional
 	Scaling Scaling `json:"scaling,omitzero"`
 

@@ -17,11 +17,19 @@ import (
 // should trust, in PEM.
 type pair struct{ certificate, key, authorities []byte }
 
-// newPair makes a certificate for the names, signed by an authority of its own.
-// The authorities of the pair before stay trusted, so that replicas which still
-// serve it can be reached until they have the new one.
-func newPair(names []string, before pair) (pair, error) {
-	certificate, key, err := certutil.GenerateSelfSignedCertKey(names[0], nil, names[1:])
+// lifetime of a certificate; it is renewed when a third of it is left.
+const lifetime = 365 * 24 * time.Hour
+
+// newPair makes a certificate for the names, signed by an authority of its own,
+// that is good for its lifetime from now on. The authorities of the pair before
+// stay trusted, so that replicas which still serve it can be reached until they
+// have the new one.
+func newPair(names []string, before pair, now time.Time) (pair, error) {
+	certificate, key, err := certutil.GenerateSelfSignedCertKeyWithOptions(certutil.SelfSignedCertKeyOptions{
+		Host:         names[0],
+		AlternateDNS: names[1:],
+		MaxAge:       time.Until(now.Add(lifetime)), // it counts from the clock of the machine
+	})
 	if err != nil {
 		return pair{}, fmt.Errorf("make a certificate: %w", err)
 	}
@@ -56,17 +64,29 @@ func newest(bundle []byte) []byte {
 // check says why a pair cannot be used, or should not be for much longer: it is
 // renewed when a third of its life is left.
 func (p pair) check(names []string, now time.Time) error {
+	leaf, err := p.leaf(names, now)
+	if err != nil {
+		return err
+	}
+	if renewal := leaf.NotAfter.Add(-leaf.NotAfter.Sub(leaf.NotBefore) / 3); now.After(renewal) {
+		return fmt.Errorf("it is due for renewal since %s", renewal.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// leaf is the certificate, if callers who trust the authorities take it now.
+func (p pair) leaf(names []string, now time.Time) (*x509.Certificate, error) {
 	if len(p.authorities) == 0 {
-		return errors.New("the Secret has no authority")
+		return nil, errors.New("the Secret has no authority")
 	}
 	loaded, err := tls.X509KeyPair(p.certificate, p.key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	leaf := loaded.Leaf
 	for _, name := range names {
 		if err := leaf.VerifyHostname(name); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	roots := x509.NewCertPool()
@@ -74,12 +94,9 @@ func (p pair) check(names []string, now time.Time) error {
 	intermediates := x509.NewCertPool()
 	intermediates.AppendCertsFromPEM(p.certificate)
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
-		return err
+		return nil, err
 	}
-	if renewal := leaf.NotAfter.Add(-leaf.NotAfter.Sub(leaf.NotBefore) / 3); now.After(renewal) {
-		return fmt.Errorf("it is due for renewal since %s", renewal.Format(time.RFC3339))
-	}
-	return nil
+	return leaf, nil
 }
 
 // certificate is the pair in use, which the server asks for at every handshake.
@@ -121,6 +138,15 @@ func (c *certificate) readyLocked() chan struct{} {
 		c.ready = make(chan struct{})
 	}
 	return c.ready
+}
+
+// good is whether the pair in use still serves.
+func (c *certificate) good(names []string, now time.Time) bool {
+	c.mu.Lock()
+	current := c.current
+	c.mu.Unlock()
+	_, err := current.leaf(names, now)
+	return err == nil
 }
 
 // use serves p from the next handshake on.

@@ -14,7 +14,7 @@ var serviceNames = []string{"operator.system.svc", "operator.system", "operator"
 
 func mustPair(t *testing.T, before pair) pair {
 	t.Helper()
-	p, err := newPair(serviceNames, before)
+	p, err := newPair(serviceNames, before, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

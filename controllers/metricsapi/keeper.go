@@ -56,9 +56,8 @@ type keeper struct {
 	reader      client.Reader
 	recorder    events.EventRecorder
 	certificate *certificate
+	owner       *Owner
 	options     Options
-
-	rival string // the service that owns the API instead of us, as last reported
 }
 
 var (
@@ -73,31 +72,44 @@ func (k *keeper) NeedLeaderElection() bool { return false }
 func (k *keeper) Start(ctx context.Context) error {
 	log := logf.FromContext(ctx).WithName("metrics-api")
 	for {
+		settled, err := k.keep(ctx)
 		pause := keepInterval
-		if err := k.keep(ctx); err != nil && ctx.Err() == nil {
+		switch {
+		case apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err):
+			pause = retry // another replica was first: its certificate is taken
+		case err != nil && ctx.Err() == nil:
 			log.Error(err, "The metrics API is not kept in place; trying again")
 			pause = retry
+		case !settled:
+			pause = retry
 		}
-		timer := time.NewTimer(wait.Jitter(pause, 0.2))
+		timer := k.options.Clock.NewTimer(wait.Jitter(pause, 0.2))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
-		case <-timer.C:
+		case <-timer.C():
 		}
 	}
 }
 
-func (k *keeper) keep(ctx context.Context) error {
+// keep makes one pass. A renewed certificate is served only once the API server has
+// been told to trust it, a pass later, so that no call fails in between; settled
+// is false until then.
+func (k *keeper) keep(ctx context.Context) (settled bool, err error) {
 	current, err := k.ensureSecret(ctx)
 	if err != nil {
-		return fmt.Errorf("keep the certificate: %w", err)
+		return false, fmt.Errorf("keep the certificate: %w", err)
+	}
+	told, err := k.ensureRegistration(ctx, current.authorities)
+	if err != nil {
+		return false, fmt.Errorf("keep the registration: %w", err)
+	}
+	if told && k.certificate.good(k.names(), k.options.Clock.Now()) {
+		return false, nil
 	}
 	k.certificate.use(current)
-	if err := k.ensureRegistration(ctx, current.authorities); err != nil {
-		return fmt.Errorf("keep the registration: %w", err)
-	}
-	return nil
+	return true, nil
 }
 
 // names are what the API server calls the service by.
@@ -119,11 +131,11 @@ func (k *keeper) ensureSecret(ctx context.Context) (pair, error) {
 		key:         secret.Data[corev1.TLSPrivateKeyKey],
 		authorities: secret.Data[keyAuthorities],
 	}
-	why := current.check(k.names(), time.Now())
+	why := current.check(k.names(), k.options.Clock.Now())
 	if !missing && why == nil {
 		return current, nil
 	}
-	made, err := newPair(k.names(), current)
+	made, err := newPair(k.names(), current, k.options.Clock.Now())
 	if err != nil {
 		return pair{}, err
 	}
@@ -142,8 +154,9 @@ func (k *keeper) ensureSecret(ctx context.Context) (pair, error) {
 }
 
 // ensureRegistration points the cluster at this service, unless another one has
-// the API in any version: then it says so and leaves all of it.
-func (k *keeper) ensureRegistration(ctx context.Context, authorities []byte) error {
+// the API in any version: then it says so and leaves all of it. Told is whether the
+// API server was told something new.
+func (k *keeper) ensureRegistration(ctx context.Context, authorities []byte) (told bool, err error) {
 	var missing []string
 	for _, version := range apiVersions {
 		found := &unstructured.Unstructured{}
@@ -153,22 +166,22 @@ func (k *keeper) ensureRegistration(ctx context.Context, authorities []byte) err
 		case apierrors.IsNotFound(err):
 			missing = append(missing, version)
 		case err != nil:
-			return err
+			return false, err
 		case k.foreignOwner(found) != "":
 			k.reportRival(ctx, found, k.foreignOwner(found))
-			return nil
+			return false, nil
 		case !trusts(found, authorities):
 			missing = append(missing, version)
 		}
 	}
-	k.rival = ""
+	k.owner.set("")
 	for _, version := range missing {
 		registration := client.ApplyConfigurationFromUnstructured(k.registration(version, authorities))
 		if err := k.client.Apply(ctx, registration, fieldOwner, client.ForceOwnership); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return len(missing) > 0, nil
 }
 
 // trusts reports whether a registration names exactly these authorities.
@@ -190,10 +203,9 @@ func (k *keeper) foreignOwner(registration *unstructured.Unstructured) string {
 }
 
 func (k *keeper) reportRival(ctx context.Context, registration *unstructured.Unstructured, owner string) {
-	if k.rival == owner {
+	if !k.owner.set(owner) {
 		return
 	}
-	k.rival = owner
 	logf.FromContext(ctx).Info("Another service has the custom metrics API; it is left in place and this operator's metrics cannot be scaled on", "service", owner)
 	k.recorder.Eventf(registration, nil, corev1.EventTypeWarning, "MetricsAPIOwnedByAnother", "Register",
 		"The custom metrics API belongs to the service %s. RAGServices with the metrics source Operator cannot scale on queries until its registration is removed.", owner)

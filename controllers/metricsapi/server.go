@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
@@ -23,6 +24,8 @@ type Options struct {
 	// Kubeconfig for delegated authentication and authorisation; empty inside a
 	// cluster.
 	Kubeconfig string
+	// Clock decides when the certificate is renewed.
+	Clock clock.Clock
 }
 
 // Server serves the API on every replica of the operator, leader or not.
@@ -38,20 +41,22 @@ var (
 
 // Setup adds the API to a manager: the server, and the keeper of its certificate
 // and registration. The manager's cache must hold the pods of query runtimes.
-func Setup(mgr manager.Manager, pods *podstatus.Sampler, options Options) error {
-	certificate := &certificate{}
+// What it returns knows whether the API is this operator's.
+func Setup(mgr manager.Manager, pods *podstatus.Sampler, options Options) (*Owner, error) {
+	certificate, owner := &certificate{}, newOwner()
 	server, err := newServer(mgr.GetClient(), pods, certificate, options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := mgr.Add(server); err != nil {
-		return err
+		return nil, err
 	}
-	return mgr.Add(&keeper{
+	return owner, mgr.Add(&keeper{
 		client:      mgr.GetClient(),
 		reader:      mgr.GetAPIReader(),
 		recorder:    mgr.GetEventRecorder("ragservice-operator"),
 		certificate: certificate,
+		owner:       owner,
 		options:     options,
 	})
 }

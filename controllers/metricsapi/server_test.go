@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,16 +12,23 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	certutil "k8s.io/client-go/util/cert"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers"
 	"ragops.dev/ragservice/controllers/internal/testkit"
 	"ragops.dev/ragservice/controllers/metricsapi"
@@ -35,53 +43,169 @@ const (
 	service   = "ragservice-operator-metrics-api"
 )
 
-// TestServer runs an operator with the API against a real API server: it registers
-// itself, serves with the certificate it registered, answers who may ask and
-// nobody else, and does not fight another owner of the API.
+// TestServer runs two operators with the API against a real API server. They
+// register one API under one authority, and each of them answers who may ask, with
+// what the pods say, and nobody else.
 func TestServer(t *testing.T) {
 	if err := env.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
-	env.Operate(t, namespace, func(o *controllers.Options) {
-		o.MetricsAPIPort, o.MetricsAPIService, o.Kubeconfig = port, service, env.Kubeconfig(t)
-	})
-
-	var secret corev1.Secret
-	testkit.Eventually(t, func(ctx context.Context) error {
-		return env.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: metricsapi.SecretName}, &secret)
-	})
-	testkit.Eventually(t, func(ctx context.Context) error {
+	clock := clocktesting.NewFakeClock(time.Now())
+	ports := []int{freePort(t), freePort(t)}
+	for _, port := range ports {
+		env.Operate(t, namespace, func(o *controllers.Options) {
+			o.MetricsAPIPort, o.MetricsAPIService, o.Kubeconfig, o.Clock = port, service, env.Kubeconfig(t), clock
+		})
+	}
+	eventually(t, clock, func(ctx context.Context) error {
 		for _, version := range []string{"v1beta1", "v1beta2"} {
 			registration, err := registrationOf(ctx, version)
 			if err != nil {
 				return err
 			}
 			name, _, _ := unstructured.NestedString(registration.Object, "spec", "service", "name")
-			if bundle, _, _ := unstructured.NestedString(registration.Object, "spec", "caBundle"); name != service || bundle == "" {
-				return fmt.Errorf("%s leads to %q with the bundle %q", version, name, bundle)
+			if name != service || len(bundle(registration)) == 0 {
+				return fmt.Errorf("%s leads to %q with the bundle %q", version, name, bundle(registration))
 			}
 		}
-		return nil
+		return sameCertificate(ctx, clock, ports)
 	})
 
-	token := tokenThatMayAsk(t)
-	var body string
-	testkit.Eventually(t, func(ctx context.Context) (err error) {
-		body, err = get(ctx, port, secret.Data["ca.crt"], token, http.StatusOK)
-		return err
-	})
-	for _, metric := range []string{"pods/rag_queries_per_second", "pods/rag_queries_in_flight", "pods/rag_p95_latency_seconds"} {
-		if !strings.Contains(body, metric) {
-			t.Errorf("discovery lacks %s:\n%s", metric, body)
+	asked := runtimePod(t, "127.0.78.1", `{"load": {"queriesInFlight": 7, "queriesPerSecond": 2.5, "p95Seconds": 1.25, "windowSeconds": 60}}`)
+	reader := token(t, "reader", rbacv1.PolicyRule{Verbs: []string{"get", "list"}, APIGroups: []string{"custom.metrics.k8s.io"}, Resources: []string{"*"}})
+	stranger := token(t, "stranger", rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}})
+	values := map[string]string{"rag_queries_in_flight": "7", "rag_queries_per_second": "2500m", "rag_p95_latency_seconds": "1250m"}
+	for _, port := range ports {
+		for metric, want := range values {
+			path := "namespaces/" + namespace + "/pods/*/" + metric + "?labelSelector=app.kubernetes.io/instance=support"
+			eventually(t, clock, func(ctx context.Context) error {
+				body, err := get(ctx, port, path, reader, http.StatusOK)
+				if err == nil && !strings.Contains(body, `"value":"`+want+`"`) {
+					return fmt.Errorf("%s: want the value %s in %s", metric, want, body)
+				}
+				return err
+			})
+			for _, denied := range []string{"", stranger} {
+				if _, err := get(t.Context(), port, path, denied, http.StatusForbidden); err != nil {
+					t.Errorf("who may not ask: %v", err)
+				}
+			}
+		}
+		body, err := get(t.Context(), port, "", reader, http.StatusOK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for metric := range values {
+			if !strings.Contains(body, `"pods/`+metric+`"`) {
+				t.Errorf("discovery lacks %s:\n%s", metric, body)
+			}
 		}
 	}
-	if _, err := get(t.Context(), port, secret.Data["ca.crt"], "", http.StatusForbidden); err != nil {
-		t.Errorf("without a token: %v", err)
+	// The two operators also measure for the status; even so, the pod is asked anew only
+	// when an answer is older than a few seconds.
+	before, started := asked.Load(), time.Now()
+	for range 50 {
+		if _, err := get(t.Context(), ports[0], "namespaces/"+namespace+"/pods/*/rag_queries_in_flight", reader, http.StatusOK); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if more, most := asked.Load()-before, 2*(1+int64(time.Since(started)/(3*time.Second))); more > most {
+		t.Errorf("50 questions within %s asked the pod %d times, want at most %d", time.Since(started), more, most)
+	}
+	rotate(t, clock, ports)
+}
+
+// rotate moves the time to when the certificate is due: the replicas make one new
+// authority between them, and at no time do they serve what the registration does not
+// trust.
+func rotate(t *testing.T, clock *clocktesting.FakeClock, ports []int) {
+	t.Helper()
+	former, err := served(t.Context(), clock, ports[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.Step(270 * 24 * time.Hour)
+	eventually(t, clock, func(ctx context.Context) error {
+		for _, port := range ports {
+			leaf, err := served(ctx, clock, port)
+			if err != nil {
+				t.Fatalf("during the rotation a replica is not trusted: %v", err)
+			}
+			if leaf.Equal(former) {
+				return fmt.Errorf("port %d still serves the former certificate", port)
+			}
+		}
+		return sameCertificate(ctx, clock, ports)
+	})
+	var secret corev1.Secret
+	if err := env.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: metricsapi.SecretName}, &secret); err != nil {
+		t.Fatal(err)
+	}
+	authorities, err := certutil.ParseCertsPEM(secret.Data["ca.crt"])
+	if err != nil || len(authorities) != 2 {
+		t.Errorf("after one rotation there are %d authorities (%v), want the new one and the former", len(authorities), err)
 	}
 }
 
-func TestAnotherOwnerIsLeftInPlace(t *testing.T) {
+// sameCertificate is an error as long as replicas serve different certificates.
+func sameCertificate(ctx context.Context, clock *clocktesting.FakeClock, ports []int) error {
+	var first *x509.Certificate
+	for _, port := range ports {
+		leaf, err := served(ctx, clock, port)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			first = leaf
+		}
+		if !leaf.Equal(first) {
+			return fmt.Errorf("port %d serves another certificate than port %d", port, ports[0])
+		}
+	}
+	return nil
+}
+
+// served is the certificate at a port, if who reads the registration trusts it.
+func served(ctx context.Context, clock *clocktesting.FakeClock, port int) (*x509.Certificate, error) {
+	dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // it is verified below, with what is registered after it was served
+	connection, err := dialer.DialContext(ctx, "tcp", address(port))
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	chain := connection.(*tls.Conn).ConnectionState().PeerCertificates
+	registration, err := registrationOf(ctx, "v1beta2")
+	if err != nil {
+		return nil, err
+	}
+	options := x509.VerifyOptions{
+		DNSName: service + "." + namespace + ".svc", CurrentTime: clock.Now(), Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
+	}
+	options.Roots.AppendCertsFromPEM(bundle(registration))
+	for _, c := range chain[1:] {
+		options.Intermediates.AddCert(c)
+	}
+	_, err = chain[0].Verify(options)
+	return chain[0], err
+}
+
+// eventually waits until check finds nothing wrong, and lets the replicas' time pass
+// meanwhile.
+func eventually(t *testing.T, clock *clocktesting.FakeClock, check func(context.Context) error) {
+	t.Helper()
+	testkit.Eventually(t, func(ctx context.Context) error {
+		err := check(ctx)
+		if err != nil {
+			clock.Step(time.Second)
+		}
+		return err
+	})
+}
+
+// TestAnotherOwner has another server own the API: it is left in place, an event and
+// the condition of every service that needs the API say so, and when it goes, the
+// operator takes over.
+func TestAnotherOwner(t *testing.T) {
 	foreign := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
 		"metadata": map[string]any{"name": "v1beta1.custom.metrics.k8s.io"},
@@ -101,11 +225,12 @@ func TestAnotherOwnerIsLeftInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := env.Namespace(t)
-	operator := env.Operate(t, own, func(o *controllers.Options) {
-		o.Namespace = own
+	clock := clocktesting.NewFakeClock(time.Now())
+	env.Operate(t, own, func(o *controllers.Options) {
+		o.Namespace, o.Clock = own, clock
 		o.MetricsAPIPort, o.MetricsAPIService, o.Kubeconfig = freePort(t), service, env.Kubeconfig(t)
 	})
-	testkit.Eventually(t, func(ctx context.Context) error {
+	eventually(t, clock, func(ctx context.Context) error {
 		var events unstructured.UnstructuredList
 		events.SetGroupVersionKind(schema.GroupVersionKind{Group: "events.k8s.io", Version: "v1", Kind: "EventList"})
 		if err := env.Client.List(ctx, &events); err != nil {
@@ -118,7 +243,11 @@ func TestAnotherOwnerIsLeftInPlace(t *testing.T) {
 		}
 		return errors.New("no event says that another service has the API")
 	})
-	operator.Stop()
+	starved := starvedService(t, own)
+	condition := env.Condition(t, starved, v1alpha1.ConditionScalingActive, metav1.ConditionFalse)
+	if condition.Reason != v1alpha1.ReasonMetricsAPIOwnedByAnother || !strings.Contains(condition.Message, "belongs to the service monitoring/prometheus-adapter") {
+		t.Errorf("ScalingActive says %s: %s, want the owner of the API", condition.Reason, condition.Message)
+	}
 	registration, err := registrationOf(t.Context(), "v1beta1")
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +258,81 @@ func TestAnotherOwnerIsLeftInPlace(t *testing.T) {
 	if _, err := registrationOf(t.Context(), "v1beta2"); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("v1beta2 was registered beside another owner's v1beta1: %v", err)
 	}
+
+	if err := env.Client.Delete(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, clock, func(ctx context.Context) error {
+		clock.Step(time.Minute)
+		current := &v1alpha1.RAGService{}
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(starved), current); err != nil {
+			return err
+		}
+		if c := meta.FindStatusCondition(current.Status.Conditions, v1alpha1.ConditionScalingActive); c == nil || c.Reason != v1alpha1.ReasonMetricsMissing {
+			return fmt.Errorf("ScalingActive is %+v, want that the API is the operator's now", c)
+		}
+		_, err := registrationOf(ctx, "v1beta1")
+		return err
+	})
+}
+
+// starvedService scales on queries, of which its autoscaler is told nothing.
+func starvedService(t *testing.T, namespace string) *v1alpha1.RAGService {
+	t.Helper()
+	s := testkit.Service(namespace, "starved", testkit.WithReplicas(2, 9), func(s *v1alpha1.RAGService) {
+		s.Spec.Scaling.Targets = &v1alpha1.ScalingTargets{CPUPercent: new(int32(80)), QueriesInFlight: new(int32(9))}
+	})
+	if err := env.Client.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, func(ctx context.Context) error {
+		autoscaler := &autoscalingv2.HorizontalPodAutoscaler{}
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(s), autoscaler); err != nil {
+			return err
+		}
+		autoscaler.Status = autoscalingv2.HorizontalPodAutoscalerStatus{
+			CurrentMetrics: []autoscalingv2.MetricStatus{
+				{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricStatus{
+					Name: corev1.ResourceCPU, Current: autoscalingv2.MetricValueStatus{AverageUtilization: new(int32(30))},
+				}},
+				{},
+			},
+			Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.ScalingActive, Status: corev1.ConditionTrue, Reason: "ValidMetricFound"}},
+		}
+		return env.Client.Status().Update(ctx, autoscaler)
+	})
+	return s
+}
+
+// runtimePod answers as a pod of the runtime does, at an address of this machine, and
+// counts how often it is asked.
+func runtimePod(t *testing.T, ip, status string) *atomic.Int64 {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(ip, "9090"))
+	if err != nil {
+		t.Fatalf("listen where a pod would: %v", err)
+	}
+	asked := &atomic.Int64{}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fmt.Fprint(w, status)
+	})}
+	go server.Serve(listener) //nolint:errcheck // ends with Close
+	t.Cleanup(func() { server.Close() })
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "support-0", Labels: map[string]string{
+			"app.kubernetes.io/managed-by": "ragservice-operator", "app.kubernetes.io/instance": "support", "app.kubernetes.io/component": "runtime",
+		}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "runtime", Image: "a"}}},
+	}
+	if err := env.Client.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}}
+	if err := env.Client.Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	return asked
 }
 
 func registrationOf(ctx context.Context, version string) (*unstructured.Unstructured, error) {
@@ -137,16 +341,23 @@ func registrationOf(ctx context.Context, version string) (*unstructured.Unstruct
 	return registration, env.Client.Get(ctx, client.ObjectKey{Name: version + ".custom.metrics.k8s.io"}, registration)
 }
 
-// tokenThatMayAsk is that of a ServiceAccount with the right to read the API.
-func tokenThatMayAsk(t *testing.T) string {
-	t.Helper()
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "reader"}}
-	role := &rbacv1.ClusterRole{
-		ObjectMeta: metav1.ObjectMeta{Name: "metrics-reader"},
-		Rules:      []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/apis/custom.metrics.k8s.io/*"}}},
+func bundle(registration *unstructured.Unstructured) []byte {
+	encoded, _, _ := unstructured.NestedString(registration.Object, "spec", "caBundle")
+	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil
 	}
+	return decoded
+}
+
+// token is that of a ServiceAccount that may do what the rule says.
+func token(t *testing.T, name string, rule rbacv1.PolicyRule) string {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	discovery := rbacv1.PolicyRule{Verbs: []string{"get"}, NonResourceURLs: []string{"/apis/custom.metrics.k8s.io/*"}}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule, discovery}}
 	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "metrics-reader"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account.Name}},
 	}
@@ -162,15 +373,21 @@ func tokenThatMayAsk(t *testing.T) string {
 	return request.Status.Token
 }
 
-// get asks for the API's discovery as the API server would: under the name of the
-// service, trusting what the registration trusts.
-func get(ctx context.Context, port int, authorities []byte, token string, want int) (string, error) {
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// get asks the API as the API server would: under the name of the service, trusting
+// what the registration trusts.
+func get(ctx context.Context, port int, path, token string, want int) (string, error) {
+	registration, err := registrationOf(ctx, "v1beta2")
+	if err != nil {
+		return "", err
+	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authorities)
+	roots.AppendCertsFromPEM(bundle(registration))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: service + "." + namespace + ".svc"}}
 	defer transport.CloseIdleConnections()
-	url := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) + "/apis/custom.metrics.k8s.io/v1beta2"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	url := "https://" + address(port) + "/apis/custom.metrics.k8s.io/v1beta2/" + path
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/"), nil)
 	if err != nil {
 		return "", err
 	}

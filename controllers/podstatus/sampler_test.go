@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,5 +104,38 @@ func TestPodsAreForgotten(t *testing.T) {
 	sampler.Sample(t.Context(), []Target{{UID: "new", Address: address}})
 	if got := len(sampler.pods); got != 1 {
 		t.Errorf("%d pods are remembered, want only the one asked for", got)
+	}
+}
+
+// TestFanOutIsBounded asks many pods at once and counts how many are being asked at
+// the same time: all places are taken, and no more.
+func TestFanOutIsBounded(t *testing.T) {
+	var now, most atomic.Int64
+	var once sync.Once
+	full := make(chan struct{})
+	address, asked := server(t, func(w http.ResponseWriter, r *http.Request) {
+		busy := now.Add(1)
+		defer now.Add(-1)
+		for before := most.Load(); busy > before && !most.CompareAndSwap(before, busy); before = most.Load() {
+		}
+		if busy == defaultConcurrency {
+			once.Do(func() { close(full) }) // the first of them wait for the last
+		}
+		<-full
+		status(w, r)
+	})
+	sampler := New(nil, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
+	sampler.client.Timeout = time.Minute // it is the number that counts here
+	var targets []Target
+	for i := range 2 * defaultConcurrency {
+		targets = append(targets, Target{UID: types.UID(fmt.Sprint(i)), Address: address})
+	}
+	for uid, sample := range sampler.Sample(t.Context(), targets) {
+		if sample.Err != nil {
+			t.Errorf("%s: %v", uid, sample.Err)
+		}
+	}
+	if asked.Load() != int64(len(targets)) || most.Load() != defaultConcurrency {
+		t.Errorf("%d pods were asked, at most %d at once, want %d, %d at once", asked.Load(), most.Load(), len(targets), defaultConcurrency)
 	}
 }

@@ -42,6 +42,9 @@ type Watches struct {
 	References source.Source
 	// Measured enqueues services whose pods report something new.
 	Measured source.Source
+	// MetricsAPI receives when the owner of the custom metrics API has changed; nil
+	// where this operator does not serve it.
+	MetricsAPI <-chan struct{}
 	// DiscoveryInterval is how often the cluster is asked for optional kinds.
 	DiscoveryInterval time.Duration
 }
@@ -53,6 +56,7 @@ func (w *Watches) Start(c controller.Controller) error {
 		w.References,
 		w.Measured,
 		source.Func(func(ctx context.Context, q queue) error { return w.discover(ctx, c, q) }),
+		source.Func(w.metricsAPI),
 	}
 	for _, kind := range observe.Watched {
 		sources = append(sources, w.child(metadataOf(kind)))
@@ -138,6 +142,25 @@ func (w *Watches) discover(ctx context.Context, c controller.Controller, q queue
 				w.all(ctx, q)
 			}
 		})
+	}()
+	return nil
+}
+
+// metricsAPI lets every service have a look when another server takes or leaves the
+// custom metrics API.
+func (w *Watches) metricsAPI(ctx context.Context, q queue) error {
+	if w.MetricsAPI == nil {
+		return nil
+	}
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-w.MetricsAPI:
+				w.all(ctx, q)
+			}
+		}
 	}()
 	return nil
 }

@@ -25,8 +25,10 @@ import (
 
 // Report is one RAGService with all it owns.
 type Report struct {
-	Service  *v1alpha1.RAGService `json:"service"`
-	Children []Object             `json:"children"`
+	Service *v1alpha1.RAGService `json:"service"`
+	// Autoscaler is nil where the service has a fixed size.
+	Autoscaler *Autoscaler `json:"autoscaler,omitempty"`
+	Children   []Object    `json:"children"`
 }
 
 // Object is a child of the service, or of one of its children.
@@ -83,7 +85,11 @@ func Collect(ctx context.Context, reader client.Reader, key types.NamespacedName
 			}
 		}
 	}
-	return &Report{Service: service, Children: tree(owned, service.UID)}, nil
+	autoscaler, err := autoscalerOf(owned, service)
+	if err != nil {
+		return nil, err
+	}
+	return &Report{Service: service, Autoscaler: autoscaler, Children: tree(owned, service.UID)}, nil
 }
 
 type found struct {
@@ -150,6 +156,8 @@ func stateOf(kind string, object client.Object) (state string, trouble bool) {
 		return podState(u)
 	case "HorizontalPodAutoscaler":
 		return autoscalerState(u)
+	case "ScaledObject":
+		return scaledObjectState(u)
 	case "PodDisruptionBudget":
 		allowed, _, _ := unstructured.NestedInt64(u.Object, "status", "disruptionsAllowed")
 		return fmt.Sprintf("%d disruptions allowed", allowed), false
@@ -183,72 +191,6 @@ func podState(u *unstructured.Unstructured) (string, bool) {
 		state += fmt.Sprintf(", %d restarts", restarts)
 	}
 	return state, !ready
-}
-
-// autoscalerState says what the autoscaler sees and why it does or does not
-// scale, in its own words.
-func autoscalerState(u *unstructured.Unstructured) (string, bool) {
-	var hpa autoscalingv2.HorizontalPodAutoscaler
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &hpa); err != nil {
-		return "unreadable: " + err.Error(), true
-	}
-	parts := []string{fmt.Sprintf("%d of %d to %d replicas", hpa.Status.CurrentReplicas, minReplicas(&hpa), hpa.Spec.MaxReplicas)}
-	current := map[string]string{}
-	for _, metric := range hpa.Status.CurrentMetrics {
-		name, value := currentOf(metric)
-		current[name] = value
-	}
-	for _, metric := range hpa.Spec.Metrics {
-		name, target := targetOf(metric)
-		now, known := current[name]
-		if !known {
-			now = "unknown"
-		}
-		parts = append(parts, fmt.Sprintf("%s %s/%s", name, now, target))
-	}
-	trouble := false
-	for _, condition := range hpa.Status.Conditions {
-		wanted := corev1.ConditionTrue
-		if condition.Type == autoscalingv2.ScalingLimited {
-			wanted = corev1.ConditionFalse
-		}
-		if condition.Status != wanted {
-			parts = append(parts, string(condition.Type)+"="+string(condition.Status)+": "+firstLine(condition.Message))
-			trouble = trouble || condition.Type != autoscalingv2.ScalingLimited
-		}
-	}
-	return strings.Join(parts, ", "), trouble
-}
-
-func minReplicas(hpa *autoscalingv2.HorizontalPodAutoscaler) int32 {
-	if hpa.Spec.MinReplicas == nil {
-		return 1 // the API's own default
-	}
-	return *hpa.Spec.MinReplicas
-}
-
-func targetOf(metric autoscalingv2.MetricSpec) (name, target string) {
-	switch {
-	case metric.Resource != nil && metric.Resource.Target.AverageUtilization != nil:
-		return string(metric.Resource.Name), fmt.Sprintf("%d%%", *metric.Resource.Target.AverageUtilization)
-	case metric.Pods != nil && metric.Pods.Target.AverageValue != nil:
-		return metric.Pods.Metric.Name, metric.Pods.Target.AverageValue.String()
-	case metric.External != nil && metric.External.Target.AverageValue != nil:
-		return metric.External.Metric.Name, metric.External.Target.AverageValue.String()
-	}
-	return strings.ToLower(string(metric.Type)), "?"
-}
-
-func currentOf(metric autoscalingv2.MetricStatus) (name, value string) {
-	switch {
-	case metric.Resource != nil && metric.Resource.Current.AverageUtilization != nil:
-		return string(metric.Resource.Name), fmt.Sprintf("%d%%", *metric.Resource.Current.AverageUtilization)
-	case metric.Pods != nil && metric.Pods.Current.AverageValue != nil:
-		return metric.Pods.Metric.Name, metric.Pods.Current.AverageValue.String()
-	case metric.External != nil && metric.External.Current.AverageValue != nil:
-		return metric.External.Metric.Name, metric.External.Current.AverageValue.String()
-	}
-	return strings.ToLower(string(metric.Type)), "?"
 }
 
 func firstLine(s string) string {

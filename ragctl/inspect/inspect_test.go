@@ -91,7 +91,7 @@ func objects() []client.Object {
 					Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: new(resource.MustParse("100"))}}},
 			}},
 			Status: autoscalingv2.HorizontalPodAutoscalerStatus{
-				CurrentReplicas: 2,
+				CurrentReplicas: 2, DesiredReplicas: 2,
 				CurrentMetrics: []autoscalingv2.MetricStatus{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricStatus{
 					Name: "cpu", Current: autoscalingv2.MetricValueStatus{AverageUtilization: new(int32(31))}}}},
 				Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{

@@ -17,6 +17,7 @@ func (r *Report) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	r.printHead(table)
 	printConditions(table, r.Service.Status.Conditions)
+	printAutoscaler(table, r.Autoscaler)
 	printLoad(table, r.Service.Status.Load)
 	printObjectives(table, r.Service.Status.Objectives)
 	fmt.Fprintln(table, "\nObjects")
@@ -50,6 +51,20 @@ func printConditions(w io.Writer, conditions []metav1.Condition) {
 	}
 	for _, c := range conditions {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", c.Type, c.Status, c.Reason, firstLine(c.Message))
+	}
+}
+
+func printAutoscaler(w io.Writer, a *Autoscaler) {
+	if a == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nScaling (%s)\tCurrent\tTarget\n", cmp.Or(a.Source, v1alpha1.MetricsSourceOperator))
+	for _, m := range a.Metrics {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", m.Name, m.Current, m.Target)
+	}
+	fmt.Fprintf(w, "  %s has %s\n", a.Name, a.span())
+	for _, line := range a.Says {
+		fmt.Fprintf(w, "  %s\n", line)
 	}
 }
 

@@ -36,8 +36,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ConfigMapKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapSource"):
 		return &apiv1alpha1.ConfigMapSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CronWindow"):
+		return &apiv1alpha1.CronWindowApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Dashboard"):
 		return &apiv1alpha1.DashboardApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Demand"):
+		return &apiv1alpha1.DemandApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DocumentSource"):
 		return &apiv1alpha1.DocumentSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Embedding"):
@@ -56,6 +60,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IngressExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("JWTAccess"):
 		return &apiv1alpha1.JWTAccessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KEDA"):
+		return &apiv1alpha1.KEDAApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LoadStatus"):
 		return &apiv1alpha1.LoadStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LocalCache"):
@@ -68,6 +74,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ModelApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelProvider"):
 		return &apiv1alpha1.ModelProviderApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ModelRateLimit"):
+		return &apiv1alpha1.ModelRateLimitApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Monitoring"):
 		return &apiv1alpha1.MonitoringApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Objectives"):
@@ -118,6 +126,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TargetGroupApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TextEmbeddingsInference"):
 		return &apiv1alpha1.TextEmbeddingsInferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TriggerAuthentication"):
+		return &apiv1alpha1.TriggerAuthenticationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UserContext"):
 		return &apiv1alpha1.UserContextApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VectorStore"):

@@ -4,29 +4,17 @@ import (
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	autoscalingv2ac "k8s.io/client-go/applyconfigurations/autoscaling/v2"
 
 	"ragops.dev/ragservice/api/v1alpha1"
 )
 
-// The targets where the spec names none: those of the migration guide.
-const (
-	defaultCPUPercent    = 80
-	defaultMemoryPercent = 85
-)
-
-// Metrics of a pod in the custom metrics API.
-const (
-	// MetricQueriesPerSecond is the rate of the last minute.
-	MetricQueriesPerSecond = "rag_queries_per_second"
-	// MetricQueriesInFlight is the number at this moment, queued ones included.
-	MetricQueriesInFlight = "rag_queries_in_flight"
-)
-
+// autoscaler scales on the pods' CPU and memory, on their queries and on demand, as
+// far as each is asked for. Who answers for the queries is a matter of the cluster:
+// the names are the same.
 func autoscaler(s *v1alpha1.RAGService) (*autoscalingv2ac.HorizontalPodAutoscalerApplyConfiguration, error) {
-	if !Autoscaled(s) {
+	if !Autoscaled(s) || UsesKEDA(s) {
 		return nil, nil
 	}
 	behavior, err := autoscalerBehavior(s.Spec.Scaling.Behavior)
@@ -43,43 +31,40 @@ func autoscaler(s *v1alpha1.RAGService) (*autoscalingv2ac.HorizontalPodAutoscale
 				WithName(s.Name)).
 			WithMinReplicas(s.Spec.Scaling.MinReplicas).
 			WithMaxReplicas(s.Spec.Scaling.MaxReplicas).
-			WithMetrics(autoscalerMetrics(s.Spec.Scaling.Targets)...).
+			WithMetrics(autoscalerMetrics(s)...).
 			WithBehavior(behavior)), nil
 }
 
-func autoscalerMetrics(targets *v1alpha1.ScalingTargets) []*autoscalingv2ac.MetricSpecApplyConfiguration {
-	if targets == nil {
-		targets = &v1alpha1.ScalingTargets{CPUPercent: new(int32(defaultCPUPercent)), MemoryPercent: new(int32(defaultMemoryPercent))}
-	}
+func autoscalerMetrics(s *v1alpha1.RAGService) []*autoscalingv2ac.MetricSpecApplyConfiguration {
 	var metrics []*autoscalingv2ac.MetricSpecApplyConfiguration
-	resourceUse := func(name corev1.ResourceName, percent *int32) {
-		if percent == nil {
-			return
+	for _, signal := range Signals(s) {
+		metric := autoscalingv2ac.MetricSpec()
+		average := func() *autoscalingv2ac.MetricTargetApplyConfiguration {
+			return autoscalingv2ac.MetricTarget().
+				WithType(autoscalingv2.AverageValueMetricType).
+				WithAverageValue(*resource.NewQuantity(int64(signal.Target), resource.DecimalSI))
 		}
-		metrics = append(metrics, autoscalingv2ac.MetricSpec().
-			WithType(autoscalingv2.ResourceMetricSourceType).
-			WithResource(autoscalingv2ac.ResourceMetricSource().
-				WithName(name).
-				WithTarget(autoscalingv2ac.MetricTarget().
-					WithType(autoscalingv2.UtilizationMetricType).
-					WithAverageUtilization(*percent))))
-	}
-	perPod := func(name string, value *int32) {
-		if value == nil {
-			return
+		switch {
+		case signal.Resource != "":
+			metric.WithType(autoscalingv2.ResourceMetricSourceType).
+				WithResource(autoscalingv2ac.ResourceMetricSource().
+					WithName(signal.Resource).
+					WithTarget(autoscalingv2ac.MetricTarget().
+						WithType(autoscalingv2.UtilizationMetricType).
+						WithAverageUtilization(signal.Target)))
+		case signal.Demand != nil:
+			metric.WithType(autoscalingv2.ExternalMetricSourceType).
+				WithExternal(autoscalingv2ac.ExternalMetricSource().
+					WithMetric(autoscalingv2ac.MetricIdentifier().WithName(signal.Demand.Metric)).
+					WithTarget(average()))
+		default:
+			metric.WithType(autoscalingv2.PodsMetricSourceType).
+				WithPods(autoscalingv2ac.PodsMetricSource().
+					WithMetric(autoscalingv2ac.MetricIdentifier().WithName(signal.Metric)).
+					WithTarget(average()))
 		}
-		metrics = append(metrics, autoscalingv2ac.MetricSpec().
-			WithType(autoscalingv2.PodsMetricSourceType).
-			WithPods(autoscalingv2ac.PodsMetricSource().
-				WithMetric(autoscalingv2ac.MetricIdentifier().WithName(name)).
-				WithTarget(autoscalingv2ac.MetricTarget().
-					WithType(autoscalingv2.AverageValueMetricType).
-					WithAverageValue(*resource.NewQuantity(int64(*value), resource.DecimalSI)))))
+		metrics = append(metrics, metric)
 	}
-	resourceUse(corev1.ResourceCPU, targets.CPUPercent)
-	resourceUse(corev1.ResourceMemory, targets.MemoryPercent)
-	perPod(MetricQueriesPerSecond, targets.QueriesPerSecond)
-	perPod(MetricQueriesInFlight, targets.QueriesInFlight)
 	return metrics
 }
 

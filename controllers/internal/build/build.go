@@ -32,11 +32,12 @@ var (
 	ServiceMonitorKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
 	IngressKind        = networkingv1.SchemeGroupVersion.WithKind("Ingress")
 	HTTPRouteKind      = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
+	ScaledObjectKind   = schema.GroupVersionKind{Group: "keda.sh", Version: "v1alpha1", Kind: "ScaledObject"}
 	PrometheusRuleKind = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}
 )
 
 // OptionalKinds are those whose CRD a cluster may lack.
-var OptionalKinds = []schema.GroupVersionKind{ServiceMonitorKind, PrometheusRuleKind, HTTPRouteKind}
+var OptionalKinds = []schema.GroupVersionKind{ServiceMonitorKind, PrometheusRuleKind, HTTPRouteKind, ScaledObjectKind}
 
 // Input is everything that the children depend on.
 type Input struct {
@@ -55,6 +56,9 @@ type Input struct {
 	// RedisPassword identifies the password of the managed Redis; a change of it
 	// restarts the Redis. It is not the password.
 	RedisPassword string
+	// ReplicasHeld is whether a former autoscaler still holds the number of replicas
+	// of a service that is to have a fixed one.
+	ReplicasHeld bool
 	// Operator is where the operator runs.
 	Operator Operator
 }
@@ -90,6 +94,10 @@ func Children(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	scaledObject, err := scaledObject(in.Service)
+	if err != nil {
+		return nil, err
+	}
 	dashboard, err := dashboard(in.Service)
 	if err != nil {
 		return nil, err
@@ -110,6 +118,7 @@ func Children(in Input) ([]Child, error) {
 		child(DisruptionKind, name, disruptionBudget(in.Service)),
 		child(DeploymentKind, name, deployment),
 		child(AutoscalerKind, name, autoscaler),
+		child(ScaledObjectKind, name, scaledObject),
 		child(IngressKind, name, ingress),
 		child(HTTPRouteKind, name, httpRoute(in.Service)),
 		child(ServiceMonitorKind, name, serviceMonitor(in.Service)),
@@ -129,11 +138,6 @@ func child[T any, P interface {
 		c.Config = config
 	}
 	return c
-}
-
-// Autoscaled is whether a HorizontalPodAutoscaler holds the number of replicas.
-func Autoscaled(s *v1alpha1.RAGService) bool {
-	return s.Spec.Scaling.MaxReplicas > s.Spec.Scaling.MinReplicas
 }
 
 // ManagedRedis is the Redis that the operator runs; nil where it runs none.

@@ -11,7 +11,7 @@ import (
 
 // TestNames checks that the two lists of children, built and looked for, agree.
 func TestNames(t *testing.T) {
-	for _, file := range []string{"testdata/small.yaml", "testdata/full.yaml", "testdata/external.yaml"} {
+	for _, file := range []string{"testdata/small.yaml", "testdata/full.yaml", "testdata/external.yaml", "testdata/keda.yaml", "testdata/demand.yaml"} {
 		in := input(t, file)
 		wanted := map[string]bool{}
 		for _, name := range build.Names(in.Service, in.Content.Name) {

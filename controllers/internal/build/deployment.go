@@ -45,7 +45,7 @@ func runtimeDeployment(in Input) (*appsv1ac.DeploymentApplyConfiguration, error)
 				WithMaxUnavailable(intstr.FromInt32(0)).
 				WithMaxSurge(intstr.FromString("25%")))).
 		WithTemplate(template)
-	if !Autoscaled(s) {
+	if !Autoscaled(s) && !in.ReplicasHeld {
 		spec.WithReplicas(s.Spec.Scaling.MinReplicas)
 	}
 	d := appsv1ac.Deployment(s.Name, s.Namespace).

@@ -153,9 +153,14 @@ func redisNetworkPolicy(s *v1alpha1.RAGService) *networkingv1ac.NetworkPolicyApp
 // and those of a rollout's surge (a quarter, rounded up) included. Each replica
 // keeps two beside its pool: one to hear of invalidations, one to spare.
 func RedisConnections(s *v1alpha1.RAGService) int64 {
+	return MostPods(s) * (int64(s.Spec.Cache.Redis.PoolSize) + 2)
+}
+
+// MostPods is how many pods of the runtime there may be at once: the surge of a
+// rollout, a quarter rounded up, on top of maxReplicas.
+func MostPods(s *v1alpha1.RAGService) int64 {
 	replicas := int64(s.Spec.Scaling.MaxReplicas)
-	surge := (replicas + 3) / 4
-	return (replicas + surge) * (int64(s.Spec.Cache.Redis.PoolSize) + 2)
+	return replicas + (replicas+3)/4
 }
 
 // CheckRedis says why the managed Redis cannot carry the replicas; nil where it

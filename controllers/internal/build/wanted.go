@@ -14,8 +14,9 @@ type Name struct {
 	Wanted bool
 }
 
-// Names are those of all children, of the Secret of the managed Redis, and of
-// those that the spec does not ask for and a former one may have. Configuration
+// Names are those of all children, of the Secret of the managed Redis, of the
+// autoscaler that KEDA makes, and of those that the spec does not ask for and a
+// former one may have. Configuration
 // is the name of the current ConfigMap; empty where there is none.
 func Names(s *v1alpha1.RAGService, configuration string) []Name {
 	name, redis := s.Name, RedisName(s)
@@ -31,7 +32,9 @@ func Names(s *v1alpha1.RAGService, configuration string) []Name {
 		{ServiceKind, name, true},
 		{DisruptionKind, name, s.Spec.Scaling.MinReplicas >= 2},
 		{DeploymentKind, name, true},
-		{AutoscalerKind, name, Autoscaled(s)},
+		{AutoscalerKind, name, Autoscaled(s) && !UsesKEDA(s)},
+		{AutoscalerKind, KEDAAutoscalerName(s), false},
+		{ScaledObjectKind, name, UsesKEDA(s)},
 		{IngressKind, name, s.Spec.Exposure != nil && s.Spec.Exposure.Ingress != nil},
 		{HTTPRouteKind, name, s.Spec.Exposure != nil && s.Spec.Exposure.Gateway != nil},
 		{ServiceMonitorKind, name, s.Spec.Monitoring.ServiceMonitor != nil},

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +24,7 @@ func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
 	set.Add(runtime)
 	set.Add(cacheAvailable(s))
 	set.Add(scalingActive(s))
+	set.Add(maxReplicasSupported(s))
 	set.Add(monitoringConfigured(s))
 	set.Add(exposed(s))
 	set.Add(dependenciesReachable(s))
@@ -59,8 +59,10 @@ func ready(s Snapshot, runtime, reconciling *metav1.Condition, failure error) *m
 			return status.True(v1alpha1.ConditionReady, c.Reason, c.Message)
 		}
 		return status.Unknown(v1alpha1.ConditionReady, reconciling.Reason, reconciling.Message)
-	case !rolledOut(s.Deployment):
+	case !rolledOut(s):
 		return status.Unknown(v1alpha1.ConditionReady, v1alpha1.ReasonProgressing, "the new configuration is rolling out; the old pods answer until it has")
+	case scaledToZero(s):
+		return status.True(v1alpha1.ConditionReady, runtime.Reason, runtime.Message)
 	default:
 		return status.True(v1alpha1.ConditionReady, v1alpha1.ReasonSucceeded, "answers at "+build.Endpoint(s.Service))
 	}
@@ -102,7 +104,7 @@ func stalled(s Snapshot, plan Plan) *Problem {
 // reconciling is nil once the cluster is as the spec says.
 func reconciling(s Snapshot, plan Plan, failure error) *metav1.Condition {
 	waiting := plan.Waiting
-	if s.Deployment == nil || !rolledOut(s.Deployment) || s.Deployment.Status.AvailableReplicas < minimum(s) {
+	if s.Deployment == nil || !rolledOut(s) || s.Deployment.Status.AvailableReplicas < minimum(s) {
 		waiting = append(waiting, "the runtime's pods")
 	}
 	if build.ManagedRedis(s.Service) != nil && !redisReady(s.Redis) {
@@ -119,13 +121,28 @@ func reconciling(s Snapshot, plan Plan, failure error) *metav1.Condition {
 }
 
 // minimum is how many pods have to be there, whatever the autoscaler wants beyond
-// it.
-func minimum(s Snapshot) int32 { return s.Service.Spec.Scaling.MinReplicas }
+// it. Where there may be none and some are wanted, it is one.
+func minimum(s Snapshot) int32 {
+	least := s.Service.Spec.Scaling.MinReplicas
+	if least == 0 && !scaledToZero(s) {
+		return 1
+	}
+	return least
+}
+
+// scaledToZero is whether a service has no pod because it may have none.
+func scaledToZero(s Snapshot) bool {
+	return s.Service.Spec.Scaling.MinReplicas == 0 && s.Deployment != nil &&
+		s.Deployment.Spec.Replicas != nil && *s.Deployment.Spec.Replicas == 0
+}
 
 func runtimeAvailable(s Snapshot) *metav1.Condition {
 	switch {
 	case s.Deployment == nil:
 		return status.False(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonProgressing, "the Deployment does not exist yet")
+	case scaledToZero(s):
+		return status.True(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonScaledToZero,
+			"no replica runs, as spec.scaling allows; queries fail until demand or keda.cron brings one back")
 	case s.Deployment.Status.AvailableReplicas >= minimum(s):
 		return status.True(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonSucceeded, fmt.Sprintf("at least %d replicas are available", minimum(s)))
 	default:
@@ -146,9 +163,10 @@ func availableOf(s Snapshot) string {
 
 // rolledOut is whether all pods are of the newest revision. An autoscaler that
 // adds pods does not undo it.
-func rolledOut(d *appsv1.Deployment) bool {
+func rolledOut(s Snapshot) bool {
+	d := s.Deployment
 	return d != nil && d.Status.ObservedGeneration >= d.Generation &&
-		d.Status.UpdatedReplicas == d.Status.Replicas && d.Status.UpdatedReplicas > 0
+		d.Status.UpdatedReplicas == d.Status.Replicas && (d.Status.UpdatedReplicas > 0 || scaledToZero(s))
 }
 
 func redisReady(r *appsv1.StatefulSet) bool {
@@ -167,23 +185,6 @@ func cacheAvailable(s Snapshot) *metav1.Condition {
 	default:
 		return status.False(v1alpha1.ConditionCacheAvailable, v1alpha1.ReasonPodsNotReady, "Redis is not ready; queries are answered without it")
 	}
-}
-
-// scalingActive is the autoscaler's own word; nil where there is none.
-func scalingActive(s Snapshot) *metav1.Condition {
-	if !build.Autoscaled(s.Service) || s.Autoscaler == nil {
-		return nil
-	}
-	for _, c := range s.Autoscaler.Status.Conditions {
-		if c.Type != autoscalingv2.ScalingActive {
-			continue
-		}
-		if c.Status == corev1.ConditionTrue {
-			return status.True(v1alpha1.ConditionScalingActive, v1alpha1.ReasonSucceeded, "the HorizontalPodAutoscaler has its metrics")
-		}
-		return status.False(v1alpha1.ConditionScalingActive, c.Reason, c.Message)
-	}
-	return status.Unknown(v1alpha1.ConditionScalingActive, v1alpha1.ReasonProgressing, "the HorizontalPodAutoscaler has not looked yet")
 }
 
 // exposed is nil where queries come from inside only.

@@ -21,9 +21,16 @@ func redisRuns(s *decide.Snapshot) {
 
 func monitored(s *decide.Snapshot) { exists(build.ServiceMonitorKind, "support", decide.Own)(s) }
 
+func used(name corev1.ResourceName, percent int32) autoscalingv2.MetricStatus {
+	return autoscalingv2.MetricStatus{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricStatus{
+		Name: name, Current: autoscalingv2.MetricValueStatus{AverageUtilization: &percent},
+	}}
+}
+
 func scaling(status corev1.ConditionStatus, reason, message string) func(*decide.Snapshot) {
 	return func(s *decide.Snapshot) {
 		s.Autoscaler = &autoscalingv2.HorizontalPodAutoscaler{}
+		s.Autoscaler.Status.CurrentMetrics = []autoscalingv2.MetricStatus{used(corev1.ResourceCPU, 31), used(corev1.ResourceMemory, 58)}
 		s.Autoscaler.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{
 			{Type: autoscalingv2.ScalingActive, Status: status, Reason: reason, Message: message},
 		}
@@ -41,7 +48,7 @@ func TestConditions(t *testing.T) {
 	const (
 		available = "RuntimeAvailable=True Succeeded: at least 2 replicas are available"
 		cached    = "CacheAvailable=True Succeeded: Redis is ready"
-		scaled    = "ScalingActive=True Succeeded: the HorizontalPodAutoscaler has its metrics"
+		scaled    = "ScalingActive=True Succeeded: scales on cpuPercent 30/80, memoryPercent 60/85"
 		watched   = "MonitoringConfigured=True Succeeded: made: ServiceMonitor"
 	)
 	tests := []struct {
@@ -150,6 +157,26 @@ func TestConditions(t *testing.T) {
 			},
 		},
 		{
+			name: "no replica, where there may be none",
+			changes: with(demand, func(s *decide.Snapshot) {
+				s.Deployment.Spec.Replicas, s.Deployment.Status = new(int32(0)), appsv1.DeploymentStatus{ObservedGeneration: 1}
+			}),
+			want: []string{
+				"Ready=True ScaledToZero: no replica runs, as spec.scaling allows; queries fail until demand or keda.cron brings one back",
+				"RuntimeAvailable=True ScaledToZero: no replica runs, as spec.scaling allows; queries fail until demand or keda.cron brings one back",
+				cached, "ScalingActive=True ScaledToZero: there is no replica to measure", watched,
+			},
+		},
+		{
+			name:    "pods that do not come up where there may be none",
+			changes: with(demand, func(s *decide.Snapshot) { s.Deployment.Status.AvailableReplicas = 0; s.Autoscaler = nil }),
+			want: []string{
+				"Ready=False PodsNotReady: 0 of at least 1 replicas are available",
+				"Reconciling=True Progressing: waiting for the runtime's pods",
+				"RuntimeAvailable=False PodsNotReady: 0 of at least 1 replicas are available", cached, watched,
+			},
+		},
+		{
 			name: "suspended", changes: with(spelled(func(s *v1alpha1.RAGServiceSpec) { s.Suspend = true })),
 			want: []string{"Ready=True Suspended: spec.suspend is set: the operator changes nothing", available, cached, scaled, watched},
 		},
@@ -159,8 +186,8 @@ func TestConditions(t *testing.T) {
 			s := snapshot(t, tt.changes...)
 			var got []string
 			for _, c := range decide.Conditions(s, decide.Decide(s), tt.failure) {
-				if c.Type == v1alpha1.ConditionObjectivesMet && s.Measured == nil {
-					continue // the same in every case here; see TestObjectives
+				if c.Type == v1alpha1.ConditionObjectivesMet && s.Measured == nil || c.Type == v1alpha1.ConditionMaxReplicasSupported {
+					continue // the same in every case here; see TestObjectives and TestMaxReplicasSupported
 				}
 				got = append(got, fmt.Sprintf("%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message))
 				if c.ObservedGeneration != s.Service.Generation {

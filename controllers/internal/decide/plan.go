@@ -64,6 +64,7 @@ func Decide(s Snapshot) Plan {
 		RecordImage:   record,
 		Documents:     documents(s.References),
 		RedisPassword: s.RedisPassword,
+		ReplicasHeld:  kedaHolds(s) != "",
 		Operator:      s.Operator,
 	})
 	if err != nil {
@@ -75,6 +76,9 @@ func Decide(s Snapshot) Plan {
 	}
 	for _, child := range children {
 		if missing != "" && needsReferences(s, child) {
+			continue
+		}
+		if plan.waitsForAutoscaler(s, child) {
 			continue
 		}
 		plan.child(s, child)
@@ -110,7 +114,7 @@ func (p *Plan) child(s Snapshot, child build.Child) {
 }
 
 func (p *Plan) delete(key Key) {
-	if key.Kind == build.AutoscalerKind {
+	if key.Kind == build.AutoscalerKind || key.Kind == build.ScaledObjectKind {
 		p.DeleteFirst = append(p.DeleteFirst, key)
 		return
 	}
@@ -172,20 +176,6 @@ func (p *Plan) configurations(s Snapshot) {
 	}
 }
 
-func (p *Plan) replicas(s Snapshot) {
-	applies := slices.ContainsFunc(p.Apply, func(c build.Child) bool { return c.Kind == build.DeploymentKind })
-	if !applies || !build.Autoscaled(s.Service) || s.Deployment == nil || s.Deployment.Spec.Replicas == nil {
-		return
-	}
-	current := *s.Deployment.Spec.Replicas
-	switch {
-	case s.Objects[Key{build.DeploymentKind, s.Service.Name}].OwnsReplicas:
-		p.HandOver = &current
-	case s.Deployment.Generation == 1 && current < s.Service.Spec.Scaling.MinReplicas:
-		p.InitialReplicas = s.Service.Spec.Scaling.MinReplicas
-	}
-}
-
 // Image is the image of the query runtime: the user's, or the one the service was
 // made with, or the operator's. Record is whether to keep it across upgrades of
 // the operator.
@@ -208,7 +198,7 @@ func optional(kind schema.GroupVersionKind) bool { return slices.Contains(build.
 // ConfigMaps they mount. They are left as they are while one is missing: pods
 // that run keep running.
 func needsReferences(s Snapshot, child build.Child) bool {
-	return child.Kind == build.DeploymentKind || child.Kind == build.AutoscalerKind ||
+	return child.Kind == build.DeploymentKind || child.Kind == build.AutoscalerKind || child.Kind == build.ScaledObjectKind ||
 		child.Kind == build.ConfigMapKind && child.Name == s.Content.Name
 }
 

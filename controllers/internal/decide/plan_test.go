@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,33 @@ func without(names ...string) []string {
 	return result
 }
 
+// keda has the service scaled by KEDA.
+func keda(s *decide.Snapshot) {
+	s.Served[build.ScaledObjectKind] = true
+	s.Service.Spec.Scaling.MetricsSource = v1alpha1.MetricsSourceKEDA
+	s.Service.Spec.Scaling.KEDA = &v1alpha1.KEDA{ServerAddress: "http://prometheus:9090"}
+}
+
+// demand lets the service have no replica.
+func demand(s *decide.Snapshot) {
+	s.Service.Spec.Scaling.MinReplicas = 0
+	s.Service.Spec.Scaling.MetricsSource = v1alpha1.MetricsSourcePrometheus
+	s.Service.Spec.Scaling.Demand = &v1alpha1.Demand{Metric: "asked"}
+	s.Service.Spec.Scaling.Targets = &v1alpha1.ScalingTargets{QueriesPerSecond: new(int32(50))}
+}
+
+// scaledObject is one in a cluster with KEDA.
+func scaledObject(ownership decide.Ownership) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) {
+		s.Served[build.ScaledObjectKind] = true
+		exists(build.ScaledObjectKind, "support", ownership)(s)
+	}
+}
+
+// kedaAll are all children of a service that KEDA scales.
+var kedaAll = append(slices.DeleteFunc(without("HorizontalPodAutoscaler/support"), func(s string) bool { return s == "ServiceMonitor/support" }),
+	"ScaledObject/support", "ServiceMonitor/support")
+
 func TestDecide(t *testing.T) {
 	fixed := spelled(func(s *v1alpha1.RAGServiceSpec) { s.Scaling = v1alpha1.Scaling{MinReplicas: 3, MaxReplicas: 3} })
 	tests := []struct {
@@ -147,6 +175,75 @@ func TestDecide(t *testing.T) {
 				s.Objects[decide.Key{Kind: build.DeploymentKind, Name: "support"}] = decide.Object{OwnsReplicas: true}
 			}},
 			want: outcome{Apply: without(), HandOver: new(int32(7))},
+		},
+		{
+			name:    "KEDA comes once the operator's autoscaler is gone",
+			changes: []func(*decide.Snapshot){keda, deployed(7, "a", nil), exists(build.AutoscalerKind, "support", decide.Own)},
+			want: outcome{
+				Apply:       without("HorizontalPodAutoscaler/support"),
+				DeleteFirst: []string{"HorizontalPodAutoscaler/support"},
+				Waiting:     []string{"the former HorizontalPodAutoscaler support to be gone"},
+			},
+		},
+		{
+			name:    "KEDA makes the autoscaler",
+			changes: []func(*decide.Snapshot){keda, deployed(7, "a", nil), exists(build.AutoscalerKind, "keda-hpa-support", decide.Foreign)},
+			want:    outcome{Apply: kedaAll},
+		},
+		{
+			name: "the former autoscaler scales on while the cluster does not know KEDA",
+			changes: []func(*decide.Snapshot){keda, deployed(7, "a", nil), exists(build.AutoscalerKind, "support", decide.Own), func(s *decide.Snapshot) {
+				delete(s.Served, build.ScaledObjectKind)
+			}},
+			want: outcome{Apply: without("HorizontalPodAutoscaler/support")},
+		},
+		{
+			name:    "a ScaledObject that is not wanted goes first, and no autoscaler comes before KEDA's is gone",
+			changes: []func(*decide.Snapshot){deployed(7, "a", nil), scaledObject(decide.Own), exists(build.AutoscalerKind, "keda-hpa-support", decide.Foreign)},
+			want: outcome{
+				Apply:       without("HorizontalPodAutoscaler/support"),
+				DeleteFirst: []string{"ScaledObject/support"},
+				Waiting:     []string{"KEDA to let go of ScaledObject support"},
+			},
+		},
+		{
+			name:    "KEDA's autoscaler outlives the ScaledObject for a moment",
+			changes: []func(*decide.Snapshot){deployed(7, "a", nil), exists(build.AutoscalerKind, "keda-hpa-support", decide.Foreign)},
+			want: outcome{
+				Apply:   without("HorizontalPodAutoscaler/support"),
+				Waiting: []string{"KEDA's HorizontalPodAutoscaler keda-hpa-support to be gone"},
+			},
+		},
+		{
+			name:    "a fixed size waits for KEDA, too",
+			changes: []func(*decide.Snapshot){fixed, deployed(7, "a", nil), scaledObject(decide.Leftover)},
+			want: outcome{
+				Apply:   without("HorizontalPodAutoscaler/support"),
+				Waiting: []string{"KEDA to let go of ScaledObject support"},
+			},
+		},
+		{
+			name:    "somebody else's ScaledObject is refused",
+			changes: []func(*decide.Snapshot){keda, scaledObject(decide.Foreign)},
+			want: outcome{Apply: without("HorizontalPodAutoscaler/support"),
+				Problem: "NameConflict: ScaledObject support exists and does not belong to this RAGService: delete or rename it, or choose another name for the service"},
+		},
+		{
+			name: "what KEDA has scaled to zero is woken for an autoscaler that would leave it",
+			changes: []func(*decide.Snapshot){deployed(0, "a", func(d *appsv1.Deployment) { d.Generation = 5 }),
+				exists(build.AutoscalerKind, "support", decide.Own)},
+			want: outcome{Apply: without(), InitialReplicas: 2},
+		},
+		{
+			name: "what may have no replica and has none is left to its autoscaler",
+			changes: []func(*decide.Snapshot){demand, deployed(0, "a", func(d *appsv1.Deployment) { d.Generation = 5 }),
+				exists(build.AutoscalerKind, "support", decide.Own)},
+			want: outcome{Apply: without("PodDisruptionBudget/support")},
+		},
+		{
+			name:    "and is woken once for a new one, which would not look at it",
+			changes: []func(*decide.Snapshot){demand, deployed(0, "a", func(d *appsv1.Deployment) { d.Generation = 5 })},
+			want:    outcome{Apply: without("PodDisruptionBudget/support"), InitialReplicas: 1},
 		},
 		{
 			name:    "replicas that the autoscaler holds are left alone",

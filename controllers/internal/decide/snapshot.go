@@ -39,11 +39,21 @@ type Snapshot struct {
 	RedisPassword string
 	// Measured is what the running pods report; nil where none was asked yet.
 	Measured *Measured
+	// MetricsAPI is what this operator knows of the custom metrics API; nil where it
+	// does not serve it.
+	MetricsAPI *MetricsAPI
 	// Served are the optional kinds that the cluster knows.
 	Served map[schema.GroupVersionKind]bool
 	// RuntimeImage is the image that belongs to the operator's version.
 	RuntimeImage string
 	Operator     build.Operator
+}
+
+// MetricsAPI is the custom metrics API of the cluster, as a server of it sees it.
+type MetricsAPI struct {
+	// Rival names the service that has the API in this operator's stead; empty
+	// where it is this operator's.
+	Rival string
 }
 
 // Key names an object of the service's namespace.

@@ -42,6 +42,9 @@ type Observer struct {
 	Served func() map[schema.GroupVersionKind]bool
 	// Measured is the newest that the pods of a service reported; nil for nothing.
 	Measured func(types.NamespacedName) *decide.Measured
+	// MetricsAPI tells who has the custom metrics API; nil where this operator does
+	// not serve it.
+	MetricsAPI func() *decide.MetricsAPI
 	// RuntimeImage belongs to the operator's version.
 	RuntimeImage string
 	Operator     build.Operator
@@ -56,6 +59,9 @@ func (o *Observer) Observe(ctx context.Context, service *v1alpha1.RAGService) (*
 		Measured:     o.Measured(client.ObjectKeyFromObject(service)),
 		RuntimeImage: o.RuntimeImage,
 		Operator:     o.Operator,
+	}
+	if o.MetricsAPI != nil {
+		s.MetricsAPI = o.MetricsAPI()
 	}
 	s.Content, s.ContentError = build.Configuration(service)
 	for _, read := range []func(context.Context, *decide.Snapshot) error{
@@ -72,7 +78,8 @@ func (o *Observer) Observe(ctx context.Context, service *v1alpha1.RAGService) (*
 // for their status; of the others metadata will do: their content is the
 // operator's own.
 func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
-	deployment, redis, autoscaler := &appsv1.Deployment{}, &appsv1.StatefulSet{}, &autoscalingv2.HorizontalPodAutoscaler{}
+	deployment, redis := &appsv1.Deployment{}, &appsv1.StatefulSet{}
+	autoscaler, other := &autoscalingv2.HorizontalPodAutoscaler{}, &autoscalingv2.HorizontalPodAutoscaler{}
 	for _, name := range build.Names(s.Service, s.Content.Name) {
 		if name.Name == "" || slices.Contains(build.OptionalKinds, name.Kind) && !s.Served[name.Kind] {
 			continue
@@ -84,7 +91,10 @@ func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
 		case build.StatefulSetKind:
 			object = redis
 		case build.AutoscalerKind:
-			object = autoscaler
+			object = other
+			if name.Name == build.AutoscalerName(s.Service) {
+				object = autoscaler
+			}
 		default:
 			object = metadataOf(name.Kind)
 		}
@@ -98,10 +108,21 @@ func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
 	if metav1.IsControlledBy(redis, s.Service) {
 		s.Redis = redis
 	}
-	if metav1.IsControlledBy(autoscaler, s.Service) {
+	if scales(s, autoscaler) {
 		s.Autoscaler = autoscaler
 	}
 	return nil
+}
+
+// scales is whether an autoscaler is the service's own, or belongs to its
+// ScaledObject.
+func scales(s *decide.Snapshot, autoscaler *autoscalingv2.HorizontalPodAutoscaler) bool {
+	if !build.UsesKEDA(s.Service) {
+		return metav1.IsControlledBy(autoscaler, s.Service)
+	}
+	scaledObject, exists := s.Objects[decide.Key{Kind: build.ScaledObjectKind, Name: s.Service.Name}]
+	controller := metav1.GetControllerOf(autoscaler)
+	return exists && scaledObject.Ownership == decide.Own && controller != nil && controller.UID == scaledObject.UID
 }
 
 func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {

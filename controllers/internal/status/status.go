@@ -19,6 +19,7 @@ var order = []string{
 	v1alpha1.ConditionCacheAvailable,
 	v1alpha1.ConditionDependenciesReachable,
 	v1alpha1.ConditionScalingActive,
+	v1alpha1.ConditionMaxReplicasSupported,
 	v1alpha1.ConditionMonitoringConfigured,
 	v1alpha1.ConditionExposed,
 	v1alpha1.ConditionObjectivesMet,

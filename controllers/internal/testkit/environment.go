@@ -44,7 +44,7 @@ type Environment struct {
 // from TestMain.
 func Main(m *testing.M, into **Environment) {
 	log.SetLogger(logr.Discard())
-	env, err := start()
+	env, err := start(nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -57,13 +57,34 @@ func Main(m *testing.M, into **Environment) {
 	os.Exit(code)
 }
 
-func start() (*Environment, error) {
+// Older starts an environment for one test whose API server behaves as that of an
+// older version of Kubernetes does.
+func Older(t *testing.T, version string) *Environment {
+	t.Helper()
+	env, err := start(func(server *envtest.Environment) {
+		server.ControlPlane.GetAPIServer().Configure().Append("emulated-version", version)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env
+}
+
+func start(change func(*envtest.Environment)) (*Environment, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		return nil, errors.New("KUBEBUILDER_ASSETS is not set: it must name a folder with kube-apiserver and etcd; make test sets it")
 	}
 	server := &envtest.Environment{
 		CRDDirectoryPaths:     []string{Path("config", "crd", "rag.ragops.dev_ragservices.yaml")},
 		ErrorIfCRDPathMissing: true,
+	}
+	if change != nil {
+		change(server)
 	}
 	config, err := server.Start()
 	if err != nil {

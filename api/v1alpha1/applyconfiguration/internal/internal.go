@@ -149,6 +149,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.CronWindow
+  map:
+    fields:
+    - name: end
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: start
+      type:
+        scalar: string
+    - name: timezone
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.Dashboard
   map:
     fields:
@@ -159,6 +174,15 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
       default:
         grafana_dashboard: "1"
+- name: dev.ragops.ragservice.api.v1alpha1.Demand
+  map:
+    fields:
+    - name: metric
+      type:
+        scalar: string
+    - name: query
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.DocumentSource
   map:
     fields:
@@ -212,6 +236,9 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
           elementRelationship: atomic
     - name: database
+      type:
+        scalar: numeric
+    - name: maxClients
       type:
         scalar: numeric
     - name: mode
@@ -322,6 +349,29 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: sub
+- name: dev.ragops.ragservice.api.v1alpha1.KEDA
+  map:
+    fields:
+    - name: authentication
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.TriggerAuthentication
+    - name: cooldownPeriod
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 5m
+    - name: cron
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.CronWindow
+          elementRelationship: atomic
+    - name: pollingInterval
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 15s
+    - name: serverAddress
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.LexicalEmbedding
   map:
     elementType:
@@ -378,6 +428,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: dev.ragops.ragservice.api.v1alpha1.DocumentSource
           elementRelationship: atomic
+- name: dev.ragops.ragservice.api.v1alpha1.MetricsSource
+  scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.Model
   map:
     fields:
@@ -403,6 +455,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: openAI
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.OpenAIModel
+    - name: rateLimit
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.ModelRateLimit
     - name: systemPrompt
       type:
         scalar: string
@@ -430,6 +485,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: openAI
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.OpenAIModel
+- name: dev.ragops.ragservice.api.v1alpha1.ModelRateLimit
+  map:
+    fields:
+    - name: requestsPerMinute
+      type:
+        scalar: numeric
 - name: dev.ragops.ragservice.api.v1alpha1.Monitoring
   map:
     fields:
@@ -552,6 +613,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: id
+    - name: maxConnections
+      type:
+        scalar: numeric
     - name: metadataColumn
       type:
         scalar: string
@@ -594,6 +658,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dsn
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.SecretKey
+    - name: maxConnections
+      type:
+        scalar: numeric
     - name: poolSize
       type:
         scalar: numeric
@@ -670,6 +737,7 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: dev.ragops.ragservice.api.v1alpha1.Scaling
       default:
         maxReplicas: 10
+        metricsSource: Operator
         minReplicas: 2
     - name: suspend
       type:
@@ -772,10 +840,20 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: behavior
       type:
         namedType: io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior
+    - name: demand
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.Demand
+    - name: keda
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.KEDA
     - name: maxReplicas
       type:
         scalar: numeric
       default: 10
+    - name: metricsSource
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.MetricsSource
+      default: Operator
     - name: minReplicas
       type:
         scalar: numeric
@@ -860,6 +938,16 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: model
+      type:
+        scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.TriggerAuthentication
+  map:
+    fields:
+    - name: kind
+      type:
+        scalar: string
+      default: TriggerAuthentication
+    - name: name
       type:
         scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.UpgradePolicy

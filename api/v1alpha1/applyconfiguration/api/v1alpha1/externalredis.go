@@ -16,6 +16,9 @@ type ExternalRedisApplyConfiguration struct {
 	Addresses []string `json:"addresses,omitempty"`
 	// mode is how the servers stand to each other.
 	Mode *apiv1alpha1.RedisMode `json:"mode,omitempty"`
+	// maxClients is how many connections one server takes, as CONFIG GET maxclients
+	// says it. Declared, the condition MaxReplicasSupported judges by it.
+	MaxClients *int32 `json:"maxClients,omitempty"`
 	// sentinelPrimary is the name the sentinels know the primary by.
 	SentinelPrimary *string `json:"sentinelPrimary,omitempty"`
 	// username of the ACL user; leave it out for the default user.
@@ -49,6 +52,14 @@ func (b *ExternalRedisApplyConfiguration) WithAddresses(values ...string) *Exter
 // If called multiple times, the Mode field is set to the value of the last call.
 func (b *ExternalRedisApplyConfiguration) WithMode(value apiv1alpha1.RedisMode) *ExternalRedisApplyConfiguration {
 	b.Mode = &value
+	return b
+}
+
+// WithMaxClients sets the MaxClients field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxClients field is set to the value of the last call.
+func (b *ExternalRedisApplyConfiguration) WithMaxClients(value int32) *ExternalRedisApplyConfiguration {
+	b.MaxClients = &value
 	return b
 }
 

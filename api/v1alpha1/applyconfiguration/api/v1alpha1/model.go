@@ -24,6 +24,9 @@ type ModelApplyConfiguration struct {
 	// timeout bounds one call of the model, from the first byte sent to the
 	// last byte received; retries and fallbacks share it.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
+	// rateLimit is what the provider allows. Declared, the condition
+	// MaxReplicasSupported judges by it; calls are not held back.
+	RateLimit *ModelRateLimitApplyConfiguration `json:"rateLimit,omitempty"`
 	// fallbacks are asked in order when the model fails or its breaker is open.
 	Fallbacks []ModelProviderApplyConfiguration `json:"fallbacks,omitempty"`
 }
@@ -95,6 +98,14 @@ func (b *ModelApplyConfiguration) WithTemperature(value string) *ModelApplyConfi
 // If called multiple times, the Timeout field is set to the value of the last call.
 func (b *ModelApplyConfiguration) WithTimeout(value v1.Duration) *ModelApplyConfiguration {
 	b.Timeout = &value
+	return b
+}
+
+// WithRateLimit sets the RateLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RateLimit field is set to the value of the last call.
+func (b *ModelApplyConfiguration) WithRateLimit(value *ModelRateLimitApplyConfiguration) *ModelApplyConfiguration {
+	b.RateLimit = value
 	return b
 }
 

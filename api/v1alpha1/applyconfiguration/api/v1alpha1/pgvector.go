@@ -22,6 +22,10 @@ type PGVectorApplyConfiguration struct {
 	MetadataColumn *string `json:"metadataColumn,omitempty"`
 	// poolSize is the most connections one replica opens.
 	PoolSize *int32 `json:"poolSize,omitempty"`
+	// maxConnections is how many connections the server has for this service, such
+	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
+	// the condition MaxReplicasSupported judges by it.
+	MaxConnections *int32 `json:"maxConnections,omitempty"`
 }
 
 // PGVectorApplyConfiguration constructs a declarative configuration of the PGVector type for use with
@@ -83,5 +87,13 @@ func (b *PGVectorApplyConfiguration) WithMetadataColumn(value string) *PGVectorA
 // If called multiple times, the PoolSize field is set to the value of the last call.
 func (b *PGVectorApplyConfiguration) WithPoolSize(value int32) *PGVectorApplyConfiguration {
 	b.PoolSize = &value
+	return b
+}
+
+// WithMaxConnections sets the MaxConnections field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxConnections field is set to the value of the last call.
+func (b *PGVectorApplyConfiguration) WithMaxConnections(value int32) *PGVectorApplyConfiguration {
+	b.MaxConnections = &value
 	return b
 }

@@ -21,6 +21,10 @@ type PostgresUserContextApplyConfiguration struct {
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// poolSize is the most connections one replica opens.
 	PoolSize *int32 `json:"poolSize,omitempty"`
+	// maxConnections is how many connections the server has for this service, such
+	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
+	// the condition MaxReplicasSupported judges by it.
+	MaxConnections *int32 `json:"maxConnections,omitempty"`
 }
 
 // PostgresUserContextApplyConfiguration constructs a declarative configuration of the PostgresUserContext type for use with
@@ -58,5 +62,13 @@ func (b *PostgresUserContextApplyConfiguration) WithTimeout(value v1.Duration) *
 // If called multiple times, the PoolSize field is set to the value of the last call.
 func (b *PostgresUserContextApplyConfiguration) WithPoolSize(value int32) *PostgresUserContextApplyConfiguration {
 	b.PoolSize = &value
+	return b
+}
+
+// WithMaxConnections sets the MaxConnections field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxConnections field is set to the value of the last call.
+func (b *PostgresUserContextApplyConfiguration) WithMaxConnections(value int32) *PostgresUserContextApplyConfiguration {
+	b.MaxConnections = &value
 	return b
 }

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	v2 "k8s.io/api/autoscaling/v2"
+	apiv1alpha1 "ragops.dev/ragservice/api/v1alpha1"
 )
 
 // ScalingApplyConfiguration represents a declarative configuration of the Scaling type for use
@@ -11,16 +12,31 @@ import (
 //
 // Scaling is the range of replicas and what they scale on.
 type ScalingApplyConfiguration struct {
-	// minReplicas is how many replicas run at least.
+	// minReplicas is how many replicas run at least. 0 takes a metricsSource other
+	// than Operator and something outside of the pods that brings the service
+	// back: demand, or keda.cron.
 	MinReplicas *int32 `json:"minReplicas,omitempty"`
 	// maxReplicas is how many replicas run at most. Equal to minReplicas, the
-	// service does not scale and gets no HorizontalPodAutoscaler.
+	// service does not scale and gets no autoscaler.
 	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
+	// metricsSource is who tells the autoscaler of queries. Operator: this operator,
+	// as the custom metrics API of the cluster. Prometheus: prometheus-adapter in
+	// that place, with the rules of config/prometheus-adapter. KEDA: a
+	// ScaledObject instead of a HorizontalPodAutoscaler; KEDA asks Prometheus.
+	MetricsSource *apiv1alpha1.MetricsSource `json:"metricsSource,omitempty"`
 	// targets are what a replica should carry. Where none is set, cpuPercent is
 	// 80 and memoryPercent 85, the targets of the migration guide.
 	Targets *ScalingTargetsApplyConfiguration `json:"targets,omitempty"`
 	// behavior of the HorizontalPodAutoscaler, passed on as it is.
 	Behavior *v2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
+	// demand is how many queries a second are asked of the service, as something in
+	// front of it counts them: an ingress controller, a gateway, a load balancer.
+	// It is there when no pod is, so it brings the service back from 0 replicas.
+	// The service then scales on it as well: one replica for every
+	// targets.queriesPerSecond.
+	Demand *DemandApplyConfiguration `json:"demand,omitempty"`
+	// keda says how KEDA measures. It must be set with metricsSource KEDA.
+	KEDA *KEDAApplyConfiguration `json:"keda,omitempty"`
 }
 
 // ScalingApplyConfiguration constructs a declarative configuration of the Scaling type for use with
@@ -45,6 +61,14 @@ func (b *ScalingApplyConfiguration) WithMaxReplicas(value int32) *ScalingApplyCo
 	return b
 }
 
+// WithMetricsSource sets the MetricsSource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MetricsSource field is set to the value of the last call.
+func (b *ScalingApplyConfiguration) WithMetricsSource(value apiv1alpha1.MetricsSource) *ScalingApplyConfiguration {
+	b.MetricsSource = &value
+	return b
+}
+
 // WithTargets sets the Targets field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Targets field is set to the value of the last call.
@@ -58,5 +82,21 @@ func (b *ScalingApplyConfiguration) WithTargets(value *ScalingTargetsApplyConfig
 // If called multiple times, the Behavior field is set to the value of the last call.
 func (b *ScalingApplyConfiguration) WithBehavior(value v2.HorizontalPodAutoscalerBehavior) *ScalingApplyConfiguration {
 	b.Behavior = &value
+	return b
+}
+
+// WithDemand sets the Demand field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Demand field is set to the value of the last call.
+func (b *ScalingApplyConfiguration) WithDemand(value *DemandApplyConfiguration) *ScalingApplyConfiguration {
+	b.Demand = value
+	return b
+}
+
+// WithKEDA sets the KEDA field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the KEDA field is set to the value of the last call.
+func (b *ScalingApplyConfiguration) WithKEDA(value *KEDAApplyConfiguration) *ScalingApplyConfiguration {
+	b.KEDA = value
 	return b
 }

@@ -12,11 +12,10 @@ type ScalingTargetsApplyConfiguration struct {
 	CPUPercent *int32 `json:"cpuPercent,omitempty"`
 	// memoryPercent of the memory request.
 	MemoryPercent *int32 `json:"memoryPercent,omitempty"`
-	// queriesPerSecond of one replica. It needs the custom metrics API, which the
-	// operator serves where its metrics-api component is installed.
+	// queriesPerSecond of one replica, as metricsSource tells it.
 	QueriesPerSecond *int32 `json:"queriesPerSecond,omitempty"`
 	// queriesInFlight of one replica: the figure that follows a slow model, which
-	// CPU does not. It needs the custom metrics API, like queriesPerSecond.
+	// CPU does not. As metricsSource tells it.
 	QueriesInFlight *int32 `json:"queriesInFlight,omitempty"`
 }
 
