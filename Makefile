@@ -91,6 +91,26 @@ fmt-check:
 lint: $(GOLANGCI_LINT) ## Run the linters on every module.
 	@for dir in $(MODULES); do echo "lint $$dir"; (cd $$dir && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yaml ./...); done
 
+##@ Measure
+
+BENCH ?= full
+
+.PHONY: bench
+bench: bench-packages ## Measure the runtime beside the baselines and write docs/benchmarks.md (BENCH=quick: into bin/bench, in 5 minutes).
+	go build -o $(BINDIR)/bench-suite ./hack/perf/bench
+	$(BINDIR)/bench-suite $(if $(filter quick,$(BENCH)),-quick)
+
+.PHONY: bench-pages
+bench-pages: ## Write docs/benchmarks.md anew from the results that are there.
+	go run ./hack/perf/bench -render
+
+PYTHON_PACKAGES := flask fastapi uvloop httptools redis hiredis httpx asyncpg psycopg2 requests
+
+.PHONY: bench-packages
+bench-packages:
+	hack/ensure-packages taskset=util-linux redis-server=redis-server redis-benchmark=redis-tools '/usr/lib/postgresql/*/bin/postgres=postgresql' \
+		/usr/bin/gunicorn=gunicorn /usr/bin/uvicorn=uvicorn $(foreach p,$(PYTHON_PACKAGES),/usr/lib/python3/dist-packages/$(p)/__init__.py=python3-$(p))
+
 ##@ Tools
 
 $(CONTROLLER_GEN): hack/tools/go.mod

@@ -33,9 +33,10 @@ func main() {
 
 func serve(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	kind := flags.String("kind", "", "standin, delay, floor-memory or floor-redis")
+	kind := flags.String("kind", "", "standin, delay, floor-memory, floor-redis or floor-path")
 	address := flags.String("address", "127.0.0.1:8090", "host:port to listen on")
 	server := flags.String("redis", "127.0.0.1:6379", "address of Redis, for floor-redis and delay")
+	standIns := flags.String("standins", "127.0.0.1:8090", "address of the stand-ins, for floor-path")
 	delay := flags.Duration("delay", 0, "how long delay holds replies back")
 	var o standin.Options
 	flags.DurationVar(&o.Embedding, "embedding", 0, "how long an embedding takes")
@@ -61,8 +62,10 @@ func serve(ctx context.Context, args []string) error {
 		handler = floor.Memory(answerBody())
 	case "floor-redis":
 		handler = floor.Redis(redis.NewClient(&redis.Options{Addr: *server, PoolSize: 20, ContextTimeoutEnabled: true}))
+	case "floor-path":
+		handler = floor.Path("http://" + *standIns)
 	default:
-		return fmt.Errorf("the kind is %q, and must be standin, delay, floor-memory or floor-redis", *kind)
+		return fmt.Errorf("the kind is %q, and must be standin, delay, floor-memory, floor-redis or floor-path", *kind)
 	}
 	return ended((&http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}).Serve(listener))
 }
