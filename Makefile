@@ -61,14 +61,17 @@ test: test-packages ## Run the unit tests and the API tests (real kube-apiserver
 
 .PHONY: test-packages
 test-packages: # The servers that tests start for themselves.
-	hack/ensure-packages promtool=prometheus redis-server=redis-server '/usr/lib/postgresql/*/bin/postgres=postgresql' node=nodejs npm=npm
-	$(MAKE) --no-print-directory hack/pglite/node_modules/.package-lock.json hack/openai-client/node_modules/.package-lock.json
+	hack/ensure-packages promtool=prometheus redis-server=redis-server '/usr/lib/postgresql/*/bin/postgres=postgresql' node=nodejs npm=npm chromium=chromium
+	$(MAKE) --no-print-directory $(patsubst %,hack/%/node_modules/.package-lock.json,pglite openai-client chromium)
 
 hack/pglite/node_modules/.package-lock.json: hack/pglite/package-lock.json # PostgreSQL with pgvector.
 	npm ci --prefix hack/pglite --ignore-scripts --no-audit --no-fund
 
 hack/openai-client/node_modules/.package-lock.json: hack/openai-client/package-lock.json # The official OpenAI client.
 	npm ci --prefix hack/openai-client --ignore-scripts --no-audit --no-fund
+
+hack/chromium/node_modules/.package-lock.json: hack/chromium/package-lock.json # Opens HTML reports.
+	npm ci --prefix hack/chromium --ignore-scripts --no-audit --no-fund
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on the local cluster.

@@ -117,7 +117,7 @@ func usageCharts(r *load.Result, seconds string) []Chart {
 	for _, p := range r.Series {
 		if p.Usage != nil {
 			cpu.Points = append(cpu.Points, [2]float64{p.Seconds, p.Usage.Cores})
-			memory.Points = append(memory.Points, [2]float64{p.Seconds, float64(p.Usage.MemoryBytes)})
+			memory.Points = append(memory.Points, [2]float64{p.Seconds, float64(p.Usage.MemoryBytes) / (1 << 20)})
 		}
 	}
 	if len(cpu.Points) == 0 {
@@ -125,7 +125,7 @@ func usageCharts(r *load.Result, seconds string) []Chart {
 	}
 	return []Chart{
 		{Title: "CPU over time", XLabel: seconds, YLabel: "cores", Series: []Series{cpu}},
-		{Title: "Memory over time", XLabel: seconds, YLabel: "memory", YFormat: bytesText, Series: []Series{memory}},
+		{Title: "Memory over time", XLabel: seconds, YLabel: "MiB", Series: []Series{memory}},
 	}
 }
 
