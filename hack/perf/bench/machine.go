@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -52,11 +53,18 @@ func versions(ctx context.Context, root string) []result.Version {
 	}
 	for _, p := range []struct{ name, debian string }{
 		{"Python", "python3"}, {"Flask", "python3-flask"}, {"gunicorn", "gunicorn"}, {"FastAPI", "python3-fastapi"}, {"uvicorn", "uvicorn"},
-		{"uvloop", "python3-uvloop"}, {"httptools", "python3-httptools"}, {"redis-py", "python3-redis"}, {"Redis", "redis-server"}, {"PostgreSQL", "postgresql"},
+		{"uvloop", "python3-uvloop"}, {"httptools", "python3-httptools"}, {"redis-py", "python3-redis"}, {"Redis", "redis-server"},
 	} {
 		query := exec.CommandContext(ctx, "dpkg-query", "--show", "--showformat", "${source:Upstream-Version}", p.debian)
 		if version, err := query.Output(); err == nil {
 			out = append(out, result.Version{Name: p.name, Version: string(version)})
+		}
+	}
+	// Debian's package of the name postgresql has a version of its own.
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres") // The pattern is good.
+	if len(found) > 0 {
+		if text, err := exec.CommandContext(ctx, found[len(found)-1], "--version").Output(); err == nil {
+			out = append(out, result.Version{Name: "PostgreSQL", Version: strings.Fields(string(text) + " ? ? ?")[2]})
 		}
 	}
 	return out

@@ -2,6 +2,8 @@ package objective
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"ragops.dev/ragservice/ragctl/bench/load"
@@ -59,7 +61,7 @@ func (o Objectives) Judge(s load.Summary) Verdict {
 
 func (o Objectives) judgeRate(s load.Summary) Line {
 	line := Line{
-		Name: "queriesPerSecond", Target: fmt.Sprintf("≥ %g", o.QueriesPerSecond),
+		Name: "queriesPerSecond", Target: "≥ " + strconv.FormatFloat(math.Round(10*o.QueriesPerSecond)/10, 'f', -1, 64),
 		Observed: fmt.Sprintf("%.1f", s.AchievedPerSecond), State: judged(s.AchievedPerSecond >= 0.99*o.QueriesPerSecond),
 	}
 	// A run that asks for less cannot show more. One that falls short of even

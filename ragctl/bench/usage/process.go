@@ -79,6 +79,20 @@ func (p *Processes) Sample(context.Context) (*Sample, error) {
 	return &Sample{Cores: cpu / elapsed, MemoryBytes: memory, CoresLimit: cores, MemoryLimitBytes: total}, nil
 }
 
+// CPUSeconds is the CPU time that the processes of the tree have used since each
+// of them started.
+func (p *Processes) CPUSeconds() (float64, error) {
+	tree, err := p.tree()
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for _, stat := range tree {
+		sum += stat.cpuSeconds
+	}
+	return sum, nil
+}
+
 type processStat struct {
 	parent     int
 	cpuSeconds float64

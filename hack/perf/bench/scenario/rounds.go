@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,22 +16,24 @@ import (
 // measured is a run of one service in one round.
 type measured struct {
 	*load.Result
-	// generatorCores that this program itself kept busy.
-	generatorCores float64
+	// cores that the service kept busy, and those that this program did, warm-up
+	// included.
+	cores, generatorCores float64
 }
 
 // rounds loads services in turn and returns their runs by service and round.
 func (s *Suite) rounds(ctx context.Context, services []*lab.Service, plans []load.Plan, n int) ([][]measured, error) {
+	m := &meter{busy: make([][]busy, len(plans))}
 	for i, service := range services {
-		sampler, err := usage.NewProcesses(service.PID)
+		processes, err := usage.NewProcesses(service.PID)
 		if err != nil {
 			return nil, err
 		}
-		plans[i].Usage = sampler
+		plans[i].Usage = processes
+		m.services = append(m.services, processes)
 	}
-	meter := newMeter(len(plans))
 	comparison, err := trial.Compare(ctx, plans, n, func(round, target int) {
-		meter.next(target)
+		m.next(target)
 		if target == 0 {
 			s.Say("  round %d of %d", round+1, n)
 		}
@@ -43,36 +44,54 @@ func (s *Suite) rounds(ctx context.Context, services []*lab.Service, plans []loa
 	if comparison.Interrupted {
 		return nil, context.Cause(ctx)
 	}
-	meter.stop()
+	if m.stop(); m.err != nil {
+		return nil, m.err
+	}
 	out := make([][]measured, len(plans))
 	for i, results := range comparison.Results {
 		for round, r := range results {
-			out[i] = append(out[i], measured{r, meter.cores[i][round]})
+			out[i] = append(out[i], measured{r, m.busy[i][round].service, m.busy[i][round].generator})
 		}
 	}
 	return out, nil
 }
 
-// meter attributes this program's CPU time to the runs of each target.
+// busy is how many cores were.
+type busy struct{ service, generator float64 }
+
+// meter attributes CPU time to the run of each target, which begins with next. Over
+// a whole run it is exact to the hundredth of a second that the kernel counts in.
 type meter struct {
-	cores  [][]float64
-	target int
-	cpu    time.Duration
-	began  time.Time
+	services []*usage.Processes
+	busy     [][]busy
+	err      error
+
+	running bool
+	target  int
+	began   time.Time
+	at      busy // CPU seconds until then
 }
 
-func newMeter(targets int) *meter { return &meter{cores: make([][]float64, targets), target: -1} }
+func (m *meter) read(target int) busy {
+	seconds, err := m.services[target].CPUSeconds()
+	if err != nil {
+		m.err = err
+	}
+	return busy{seconds, ownCPU().Seconds()}
+}
 
 func (m *meter) next(target int) {
 	m.stop()
-	m.target, m.cpu, m.began = target, ownCPU(), time.Now()
+	m.running, m.target, m.began, m.at = true, target, time.Now(), m.read(target)
 }
 
 func (m *meter) stop() {
-	if m.target >= 0 {
-		m.cores[m.target] = append(m.cores[m.target], (ownCPU()-m.cpu).Seconds()/time.Since(m.began).Seconds())
+	if !m.running {
+		return
 	}
-	m.target = -1
+	now, took := m.read(m.target), time.Since(m.began).Seconds()
+	m.busy[m.target] = append(m.busy[m.target], busy{(now.service - m.at.service) / took, (now.generator - m.at.generator) / took})
+	m.running = false
 }
 
 // ownCPU is the CPU time of this program, without those that it started.
@@ -114,7 +133,7 @@ func failures(runs []measured) string {
 		}
 	}
 	share := 100 * float64(failed) / float64(answered+failed)
-	return strings.TrimSpace(fmt.Sprintf("%.2g %% failed, most: %s", share, most.Explain()))
+	return fmt.Sprintf("%s %% failed, most: %s", result.Number(share), most.Explain())
 }
 
 // The figures that several scenarios give.
@@ -124,12 +143,7 @@ func p50(m measured) float64       { return m.Total.Latency.P50Ms }
 func p99(m measured) float64       { return m.Total.Latency.P99Ms }
 func generator(m measured) float64 { return m.generatorCores }
 
-func cores(m measured) float64 {
-	if m.Total.Usage == nil {
-		return 0
-	}
-	return m.Total.Usage.MeanCores
-}
+func cores(m measured) float64 { return m.cores }
 
 // hits is a percentage; 0 where no answer said.
 func hits(m measured) float64 {
@@ -144,5 +158,5 @@ func cpuPer1000(m measured) float64 {
 	if m.Total.AchievedPerSecond == 0 {
 		return 0
 	}
-	return 1000 * cores(m) / m.Total.AchievedPerSecond
+	return 1000 * m.cores / m.Total.AchievedPerSecond
 }
