@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
 
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/upstream"
@@ -60,8 +61,15 @@ func (o *openAI) embed(ctx context.Context, texts []string, _ purpose) ([][]floa
 	if o.dimensions > 0 {
 		params.Dimensions = openai.Int(int64(o.dimensions))
 	}
-	answer, err := o.embeddings.New(ctx, params)
-	if err != nil {
+	// Into a form of our own: the client's keeps the text of every number beside
+	// its value, which was an eighth of the CPU time of a miss.
+	var answer struct {
+		Data []struct {
+			Index     int64
+			Embedding []float32
+		}
+	}
+	if _, err := o.embeddings.New(ctx, params, option.WithResponseBodyInto(&answer)); err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, len(texts))
@@ -69,15 +77,7 @@ func (o *openAI) embed(ctx context.Context, texts []string, _ purpose) ([][]floa
 		if e.Index < 0 || e.Index >= int64(len(texts)) || vectors[e.Index] != nil {
 			return nil, errors.New("the vectors are not numbered from 0 to one less than the texts")
 		}
-		vectors[e.Index] = float32s(e.Embedding)
+		vectors[e.Index] = e.Embedding
 	}
 	return vectors, nil
-}
-
-func float32s(values []float64) []float32 {
-	vector := make([]float32, len(values))
-	for i, v := range values {
-		vector[i] = float32(v)
-	}
-	return vector
 }
