@@ -33,6 +33,9 @@ var reported = []goal{
 // keyTable is what a reader looks for first: the ratios, and what was asked for.
 func (r *Results) keyTable() string {
 	var b strings.Builder
+	if r.Quick {
+		b.WriteString("From the quick form of the run: few and short rounds, for a look, not for quoting.\n\n")
+	}
 	b.WriteString("| better by | FastAPI | Flask | goal |\n|---|---|---|---|\n")
 	for _, g := range goals {
 		r.goalLine(&b, g, fmt.Sprintf("at least %gx / %gx", g.fastAPI, g.flask))

@@ -39,9 +39,6 @@ func (r *Results) setup() string {
 	var b strings.Builder
 	m := r.Machine
 	fmt.Fprintf(&b, "Measured on %s in %.0f minutes", r.Started.Format("2 January 2006"), r.Seconds/60)
-	if r.Quick {
-		b.WriteString(", in the quick form: few and short rounds, for a look, not for quoting")
-	}
 	fmt.Fprintf(&b, ". Machine: %s, %d cores, %.0f GiB, Linux %s.\n", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel)
 	if m.ServiceCores != "" {
 		fmt.Fprintf(&b, "The service that is measured has core %s to itself; the load generator, Redis, PostgreSQL and the stand-ins share core %s.\n", m.ServiceCores, m.OtherCores)
