@@ -111,5 +111,9 @@ func (r *Results) Summary(readme string) (string, error) {
 	if !found || !ended {
 		return "", fmt.Errorf("the README lacks the lines %q and %q", summaryBegin, summaryEnd)
 	}
-	return before + summaryBegin + r.keyTable() + summaryEnd + after, nil
+	summary := r.keyTable()
+	if r.Quick {
+		summary = "The last run was a quick one, whose figures are not for quoting; the next full run of `make bench` writes them here.\n"
+	}
+	return before + summaryBegin + summary + summaryEnd + after, nil
 }

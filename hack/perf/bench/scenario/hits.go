@@ -44,7 +44,7 @@ func (s *Suite) hits(ctx context.Context) (_ []result.Scenario, err error) {
 			return nil, err
 		}
 		p.Clients, p.WarmUp = hitClients, either(s, 500*time.Millisecond, time.Second)
-		p.Stages = []load.Stage{{Duration: either(s, 1500*time.Millisecond, 4*time.Second)}}
+		p.Stages = []load.Stage{{Duration: either(s, 1500*time.Millisecond, 3*time.Second)}}
 		plans = append(plans, p)
 	}
 	runs, err := s.rounds(ctx, set.services, plans, either(s, 2, 5))

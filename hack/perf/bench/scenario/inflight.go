@@ -25,8 +25,10 @@ func trimmed(why string) string { return strings.TrimSuffix(why, "; ") }
 // takes five seconds. Each service is on its own: nothing is left to take turns
 // with.
 func (s *Suite) inFlight(ctx context.Context, name string, callers int) ([]result.Scenario, error) {
-	kinds := either(s, []lab.Kind{lab.Runtime, lab.FastAPI},
-		[]lab.Kind{lab.Runtime, lab.FastAPI, lab.FastAPIGuide, lab.Flask, lab.FlaskGuide})
+	kinds := either(s, []lab.Kind{lab.Runtime, lab.FastAPI}, []lab.Kind{lab.Runtime, lab.FastAPI, lab.Flask})
+	if !s.Quick && name == InFlight5k {
+		kinds = append(kinds, lab.FastAPIGuide, lab.FlaskGuide)
+	}
 	scenario := result.Scenario{Name: name}
 	for _, kind := range kinds {
 		if err := s.crowd(ctx, &scenario, kind, callers); err != nil {

@@ -57,7 +57,7 @@ func (s *Suite) quiet(ctx context.Context, name string, standIns lab.StandIns, c
 		p.Target.Fields = user
 		plans = append(plans, s.atRate(p, service))
 	}
-	runs, err := s.rounds(ctx, set.services, plans, either(s, 2, 4))
+	runs, err := s.rounds(ctx, set.services, plans, either(s, 2, 3))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s *Suite) stream(ctx context.Context) (_ []result.Scenario, err error) {
 	}
 	p.Target.Stream = true
 	services := append(set.services, direct)
-	runs, err := s.rounds(ctx, services, append(plans, s.atRate(p, direct)), either(s, 2, 4))
+	runs, err := s.rounds(ctx, services, append(plans, s.atRate(p, direct)), either(s, 2, 3))
 	if err != nil {
 		return nil, err
 	}
