@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -107,12 +108,24 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 	}
 	a.service = query.New(cfg, parts)
 	a.server = newServer(cfg, a.service, metrics, o.Log)
+	a.probe(ctx, embedder)
 	if cfg.Access != nil {
 		if err := a.guard(*cfg.Access, registry, name); err != nil {
 			return nil, err
 		}
 	}
 	return a, nil
+}
+
+// probe finds out how long the vectors are, without keeping the start waiting.
+func (a *assembled) probe(ctx context.Context, embedder embed.Embedder) {
+	ctx, stop := context.WithCancel(ctx)
+	var probing sync.WaitGroup
+	probing.Go(func() { embed.Probe(ctx, embedder) })
+	a.closers = append(a.closers, closer(func() {
+		stop()
+		probing.Wait()
+	}))
 }
 
 // guard lets in only who is named, at most as often as is allowed.
