@@ -108,7 +108,6 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 	}
 	a.service = query.New(cfg, parts)
 	a.server = newServer(cfg, a.service, metrics, o.Log)
-	a.probe(ctx, embedder)
 	if cfg.Access != nil {
 		if err := a.guard(*cfg.Access, registry, name); err != nil {
 			return nil, err
@@ -117,11 +116,11 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 	return a, nil
 }
 
-// probe finds out how long the vectors are, without keeping the start waiting.
-func (a *assembled) probe(ctx context.Context, embedder embed.Embedder) {
+// probe finds out how long the vectors are, behind the start.
+func (a *assembled) probe(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	var probing sync.WaitGroup
-	probing.Go(func() { embed.Probe(ctx, embedder) })
+	probing.Go(func() { embed.Probe(ctx, a.embedder) })
 	a.closers = append(a.closers, closer(func() {
 		stop()
 		probing.Wait()

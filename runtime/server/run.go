@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(err, adminServer.Close(), queryListener.Close())
 	}
 	parts.warm(ctx, o.Log)
+	parts.probe(ctx)
 	a.status = parts.statusOf(o, started, a)
 	a.manage = parts.server.newMux(parts.server.managementRoutes(unguarded))
 	writeTimeout := cfg.QueueTimeout + cfg.QueryTimeout + 5*time.Second
