@@ -11,6 +11,9 @@ TOOLS := $(CURDIR)/bin/tools
 # The operator's image that the manifests of a release name, and where they go.
 OPERATOR_IMAGE ?= ragservice-operator:$(VERSION)
 DIST ?= $(BINDIR)/dist
+# Without gRPC's tracing pages, which would link html/template: with that, the linker
+# has to keep every exported method of every type. The runtime is 56 MB instead of 74.
+TAGS := grpcnotrace
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE)
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
@@ -38,7 +41,7 @@ demo-down: ## Stop the local cluster and remove all it made.
 
 .PHONY: build
 build: ## Build the operator, the query runtime and ragctl as static binaries.
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions, apply configurations and dist/.

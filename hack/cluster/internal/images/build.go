@@ -19,7 +19,7 @@ import (
 // writes the archive of an image that holds nothing but it.
 func GoProgram(ctx context.Context, dir, mainPackage, reference, archive string) error {
 	program := strings.TrimSuffix(archive, filepath.Ext(archive))
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, mainPackage)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", program, mainPackage)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 	if output, err := cmd.CombinedOutput(); err != nil {
