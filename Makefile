@@ -11,9 +11,6 @@ TOOLS := $(CURDIR)/bin/tools
 # The operator's image that the manifests of a release name, and where they go.
 OPERATOR_IMAGE ?= ragservice-operator:$(VERSION)
 DIST ?= $(BINDIR)/dist
-# Without gRPC's tracing pages, which would link html/template: with that, the linker
-# has to keep every exported method of every type. The runtime is 56 MB instead of 74.
-TAGS := grpcnotrace
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE)
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
@@ -41,7 +38,7 @@ demo-down: ## Stop the local cluster and remove all it made.
 
 .PHONY: build
 build: ## Build the operator, the query runtime and ragctl as static binaries.
-	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions, apply configurations and dist/.
@@ -78,7 +75,6 @@ hack/chromium/node_modules/.package-lock.json: hack/chromium/package-lock.json #
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on the local cluster.
-	hack/ensure-packages '/usr/lib/postgresql/*/bin/initdb=postgresql'
 	cd hack/e2e && go test -count=1 -timeout 45m ./...
 
 .PHONY: verify
@@ -117,6 +113,17 @@ PYTHON_PACKAGES := flask fastapi uvloop httptools redis hiredis httpx asyncpg ps
 bench-packages:
 	hack/ensure-packages taskset=util-linux redis-server=redis-server redis-benchmark=redis-tools '/usr/lib/postgresql/*/bin/postgres=postgresql' \
 		/usr/bin/gunicorn=gunicorn /usr/bin/uvicorn=uvicorn $(foreach p,$(PYTHON_PACKAGES),/usr/lib/python3/dist-packages/$(p)/__init__.py=python3-$(p))
+
+.PHONY: bench-scaling
+bench-scaling: ## Compare scaling on queries in flight with scaling on CPU on the local cluster; print the table and draw the plots of docs/scaling.md.
+	cd hack/e2e && go test -count=1 -timeout 30m -run '^TestScaling$$' . -comparison=$(CURDIR)/hack/perf/scaling/comparison.json
+	go run ./hack/perf/scaling/draw hack/perf/scaling/comparison.json docs/images
+
+.PHONY: bench-metrics-api
+bench-metrics-api: ## Measure what the custom metrics API costs the operator with 100 services of 10 pods.
+	CGO_ENABLED=0 go build -o $(BINDIR)/operator ./cmd/operator
+	export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
+	go run ./hack/perf/metricsapi -operator $(BINDIR)/operator -result hack/perf/metricsapi/result.json
 
 ##@ Tools
 

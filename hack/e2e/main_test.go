@@ -70,7 +70,7 @@ func setUp(ctx context.Context) error {
 	if _, err := program(ctx, "up"); err != nil {
 		return err
 	}
-	archives, err := program(ctx, "image", "operator", "runtime", "redis", "caller", "externals", "postgres")
+	archives, err := program(ctx, "image", "operator", "runtime", "redis", "caller", "crowd", "puppet", "standin")
 	if err != nil {
 		return err
 	}
@@ -113,12 +113,13 @@ func connect(kubeconfig string) error {
 	return err
 }
 
-// installOperator installs what users install. An operator that is there already
-// is started anew, since its image may have changed under the same name.
+// installOperator installs what users install, with the metrics API. An operator
+// that is there already is started anew, since its image may have changed under
+// the same name.
 func installOperator(ctx context.Context) error {
 	_, err := kubectl(ctx, "get", "deployment", "--namespace", operatorNamespace, "--output=name")
 	before := err == nil
-	if _, err := kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--kustomize", "../../config/default"); err != nil {
+	if _, err := kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--kustomize", "../../config/default-with-metrics-api"); err != nil {
 		return err
 	}
 	if before {

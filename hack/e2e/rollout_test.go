@@ -96,25 +96,10 @@ type report struct {
 // startCaller starts a pod that queries, and waits until it does.
 func startCaller(t *testing.T, url string) *batchv1.Job {
 	t.Helper()
+	pod := restricted(sampleNamespace, "caller", "ragservice-caller:dev", "-url", url, "-rate", "20", "-for", loadFor.String())
 	job := &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: "caller", Namespace: sampleNamespace},
-		Spec: batchv1.JobSpec{
-			BackoffLimit: new(int32),
-			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-				RestartPolicy:   corev1.RestartPolicyNever,
-				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
-				Containers: []corev1.Container{{
-					Name:            "caller",
-					Image:           "ragservice-caller:dev",
-					ImagePullPolicy: corev1.PullIfNotPresent,
-					Args:            []string{"-url", url, "-rate", "20", "-for", loadFor.String()},
-					SecurityContext: &corev1.SecurityContext{
-						AllowPrivilegeEscalation: new(false),
-						Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-					},
-				}},
-			}},
-		},
+		ObjectMeta: pod.ObjectMeta,
+		Spec:       batchv1.JobSpec{BackoffLimit: new(int32), Template: corev1.PodTemplateSpec{Spec: pod.Spec}},
 	}
 	if err := cluster.client.Create(t.Context(), job); err != nil {
 		t.Fatal(err)

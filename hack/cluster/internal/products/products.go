@@ -16,16 +16,12 @@ import (
 	"ragops.dev/ragservice/hack/cluster/internal/progress"
 )
 
-// product is one image: of a Go program, or packed from packages of this machine's
-// distribution, since no registry is asked for anything.
+// product is one image.
 type product struct {
 	reference string
 	// module is the folder of a Go module, relative to the repository, and
-	// mainPackage the package in it.
+	// mainPackage the package in it. The Redis image has neither.
 	module, mainPackage string
-
-	packages []host.Package
-	pack     func(ctx context.Context, reference, archive string) error
 }
 
 var products = map[string]product{
@@ -33,11 +29,15 @@ var products = map[string]product{
 	"runtime":  {reference: "ragservice-runtime:dev", module: ".", mainPackage: "./cmd/runtime"},
 	// The caller of the end-to-end tests, which queries from inside the cluster.
 	"caller": {reference: "ragservice-caller:dev", module: "hack/e2e", mainPackage: "./caller"},
-	// What a converted service needs beside itself, in the end-to-end tests.
-	"externals": {reference: "ragservice-externals:dev", module: "hack/e2e", mainPackage: "./externals"},
-	"postgres":  {reference: "ragservice-postgres:dev", packages: host.PostgresPackages, pack: images.Postgres},
-	// The default of a managed cache.
-	"redis": {reference: "redis:7.4-alpine", packages: host.RedisPackages, pack: images.Redis},
+	// Callers whose number a test sets while they ask.
+	"crowd": {reference: "ragservice-crowd:dev", module: "hack/e2e", mainPackage: "./crowd"},
+	// What the operator sees of a query runtime, with the load that a test sets.
+	"puppet": {reference: "ragservice-puppet:dev", module: "hack/e2e", mainPackage: "./puppet"},
+	// Model, embedding and vector store that answer after a set time.
+	"standin": {reference: "ragservice-standin:dev", module: ".", mainPackage: "./hack/perf/serve"},
+	// The default of a managed cache. What stands in for it is the Redis of
+	// this machine's distribution, since no registry is asked for anything.
+	"redis": {reference: "redis:7.4-alpine"},
 }
 
 // Demo lists the images that a running service needs.
@@ -81,12 +81,12 @@ func (f *Factory) build(ctx context.Context, name, archive string) error {
 	if reference := f.References[name]; reference != "" {
 		product.reference = reference
 	}
-	if product.pack != nil {
-		if err := host.Install(ctx, f.Progress, product.packages...); err != nil {
+	if product.mainPackage == "" {
+		if err := host.Install(ctx, f.Progress, host.RedisPackages...); err != nil {
 			return err
 		}
 		return f.Progress.Do("packing image "+product.reference, "", func() error {
-			return product.pack(ctx, product.reference, archive)
+			return images.Redis(ctx, product.reference, archive)
 		})
 	}
 	return f.Progress.Do("building image "+product.reference, "a few minutes the first time", func() error {
