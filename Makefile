@@ -5,13 +5,15 @@ SHELL := /usr/bin/env bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BINDIR ?= bin
+PREFIX ?= /usr/local
 # The query runtime that the operator runs by default.
 RUNTIME_IMAGE ?= ragservice-runtime:$(VERSION)
 TOOLS := $(CURDIR)/bin/tools
 # The operator's image that the manifests of a release name, and where they go.
 OPERATOR_IMAGE ?= ragservice-operator:$(VERSION)
 DIST ?= $(BINDIR)/dist
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE) \
+	-X ragops.dev/ragservice/ragctl/command.runtimeImage=$(RUNTIME_IMAGE)
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
@@ -39,6 +41,12 @@ demo-down: ## Stop the local cluster and remove all it made.
 .PHONY: build
 build: ## Build the operator, the query runtime and ragctl as static binaries.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
+
+.PHONY: install-ragctl
+install-ragctl: ## Install ragctl, and as kubectl-rag the kubectl plugin, to PREFIX/bin.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o '$(PREFIX)/bin/ragctl' ./cmd/ragctl
+	ln -sf ragctl '$(PREFIX)/bin/kubectl-rag'
+	ln -sf ragctl '$(PREFIX)/bin/kubectl_complete-rag'
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions, apply configurations and dist/.

@@ -79,6 +79,8 @@ error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a threshold was not met.`,
 	root.AddCommand(
 		newBenchCommand(streams),
 		newMigrateCommand(streams),
+		newQueryCommand(streams),
+		newRenderCommand(streams),
 		newStatusCommand(streams),
 	)
 	return root

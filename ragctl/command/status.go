@@ -19,6 +19,7 @@ func newStatusCommand(streams Streams) *cobra.Command {
 		Args: wrongUsage(cobra.ExactArgs(1)),
 	}
 	kube := addKubeFlags(cmd)
+	cmd.ValidArgsFunction = kube.completeNames
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if output != "text" && output != "json" {
