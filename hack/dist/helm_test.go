@@ -94,7 +94,7 @@ func TestChartIsTheManifest(t *testing.T) {
 		{"by default", nil, "config/default"},
 		{"with the metrics API", []string{"metricsAPI.enabled=true"}, "config/default-with-metrics-api"},
 		{"in one namespace", []string{"watchNamespaces={team-a}"}, "config/namespaced"},
-		{"with all there is", []string{"metricsAPI.enabled=true", "monitoring.serviceMonitor.enabled=true"}, "hack/dist/everything"},
+		{"with all there is", []string{"metricsAPI.enabled=true", "monitoring.serviceMonitor.enabled=true", "monitoring.dashboard.enabled=true"}, "hack/dist/everything"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

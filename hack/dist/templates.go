@@ -111,6 +111,15 @@ var templates = []template{
 			{"    scheme: https\n", "    scheme: https\n    {{- with .Values.monitoring.serviceMonitor.interval }}\n    interval: {{ . }}\n    {{- end }}\n"},
 		},
 	},
+	{
+		file:    "dashboard.yaml",
+		when:    ".Values.monitoring.dashboard.enabled",
+		objects: []string{"ConfigMap/ragservice-operator-dashboard"},
+		edits: []edit{{
+			"    grafana_dashboard: \"1\"\n",
+			"    {{- toYaml .Values.monitoring.dashboard.labels | nindent 4 }}\n",
+		}},
+	},
 }
 
 // deploymentEdits go from the top of the Deployment to its bottom.
