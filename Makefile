@@ -12,6 +12,9 @@ TOOLS := $(CURDIR)/bin/tools
 # The operator's image that the manifests of a release name, and where they go.
 OPERATOR_IMAGE ?= ragservice-operator:$(VERSION)
 DIST ?= $(BINDIR)/dist
+# Without gRPC's tracing pages, which would link html/template: with that, the linker
+# has to keep every exported method of every type. The runtime is 56 MB instead of 74.
+TAGS := grpcnotrace
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE) \
 	-X ragops.dev/ragservice/ragctl/command.runtimeImage=$(RUNTIME_IMAGE)
 
@@ -40,7 +43,7 @@ demo-down: ## Stop the local cluster and remove all it made.
 
 .PHONY: build
 build: ## Build the operator, the query runtime and ragctl as static binaries.
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
 
 .PHONY: install-ragctl
 install-ragctl: ## Install ragctl, and as kubectl-rag the kubectl plugin, to PREFIX/bin.
@@ -83,6 +86,7 @@ hack/chromium/node_modules/.package-lock.json: hack/chromium/package-lock.json #
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on the local cluster.
+	hack/ensure-packages '/usr/lib/postgresql/*/bin/initdb=postgresql'
 	cd hack/e2e && go test -count=1 -timeout 45m ./...
 
 .PHONY: verify

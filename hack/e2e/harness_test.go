@@ -84,6 +84,13 @@ func deleteNamespace(t *testing.T, name string) {
 	})
 }
 
+func create(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := cluster.client.Create(t.Context(), object); err != nil {
+		t.Fatalf("create %T %s: %v", object, object.GetName(), err)
+	}
+}
+
 // hasCondition returns nil where the condition is as wanted and was decided on
 // the present spec.
 func hasCondition(service *v1alpha1.RAGService, conditionType string, status metav1.ConditionStatus, reason string) error {

@@ -70,7 +70,7 @@ func setUp(ctx context.Context) error {
 	if _, err := program(ctx, "up"); err != nil {
 		return err
 	}
-	archives, err := program(ctx, "image", "operator", "runtime", "redis", "caller", "crowd", "puppet", "standin")
+	archives, err := program(ctx, "image", "operator", "runtime", "redis", "caller", "crowd", "puppet", "standin", "externals", "postgres")
 	if err != nil {
 		return err
 	}

@@ -129,13 +129,6 @@ func TestScaling(t *testing.T) {
 	}
 }
 
-func create(t *testing.T, object client.Object) {
-	t.Helper()
-	if err := cluster.client.Create(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // startModel runs a model that is slow and costs no CPU.
 func startModel(t *testing.T) {
 	t.Helper()

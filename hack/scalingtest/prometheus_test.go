@@ -94,9 +94,9 @@ func startPod(t *testing.T, binary, name string, s store) pod {
 	config := fmt.Sprintf(`version: ragservice/v1
 service: {name: support}
 server: {queryAddress: %q, adminAddress: %q, drainDelay: 100ms}
-model: {extractive: {}}
+model: {extractive: {}, timeout: 5m}
 embedding: {lexical: {}}
-vectorStore: {http: {url: %q}, timeout: 2m}
+vectorStore: {http: {url: %q}, timeout: 5m}
 `, p.query, p.admin, s.url)
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

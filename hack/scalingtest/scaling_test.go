@@ -113,7 +113,9 @@ func startAdapter(t *testing.T, prometheus string, names ...string) pods {
 // values are what a HorizontalPodAutoscaler would be told of each pod.
 func (p pods) values(ctx context.Context, metric string) (map[string]string, error) {
 	info := provider.CustomMetricInfo{GroupResource: schema.GroupResource{Resource: "pods"}, Namespaced: true, Metric: metric}
-	list, err := p.GetMetricBySelector(ctx, "rag", labels.SelectorFromSet(labels.Set{"app.kubernetes.io/instance": "support"}), info, labels.Everything())
+	// Without a deadline, as the adapter's server calls it: with one it asks Prometheus
+	// for a negative timeout.
+	list, err := p.GetMetricBySelector(context.WithoutCancel(ctx), "rag", labels.SelectorFromSet(labels.Set{"app.kubernetes.io/instance": "support"}), info, labels.Everything())
 	if err != nil {
 		return nil, err
 	}

@@ -15,11 +15,10 @@ import (
 //   - numbers
 //   - what is asked for: who, when, where, why, how many, how long
 //   - whose it is: mine or yours
-//   - a word of content in the place of another, synonyms apart
-//   - the order of words where it bears the meaning (a from b, who beats whom)
-//
-// One question may have a word of content more than the other, if it is no name
-// and one of four at most.
+//   - a word of content that the other has not, synonyms apart: a refund for a
+//     subscription is not that for a cancelled one
+//   - the order of words where it bears the meaning (a from b, who beats whom);
+//     only after "how", where the caller is who acts, it does not
 func sameMeaning(a, b string) bool {
 	x, y := read(a), read(b)
 	if x.asks != y.asks || !slices.Equal(x.polar, y.polar) || !slices.Equal(x.numbers, y.numbers) {
@@ -28,10 +27,7 @@ func sameMeaning(a, b string) bool {
 	if x.owner != "" && y.owner != "" && x.owner != y.owner {
 		return false
 	}
-	if len(x.content) > len(y.content) {
-		x, y = y, x
-	}
-	return y.covers(x)
+	return x.sameContent(y)
 }
 
 // reading is what the guard sees of a question.
@@ -40,65 +36,59 @@ type reading struct {
 	owner   string
 	polar   []string // sorted
 	numbers []string // in order
-	content []word   // in order
+	content []string // in order: stems, or the first of their synonyms
 	ordered bool     // the order of content bears meaning
 }
 
-// word is a word of content: its stem, or the first of its synonyms.
-type word struct {
-	stem string
-	name bool // written like one
-}
-
-// covers tells whether r has all the content of the other, and little more.
-func (r reading) covers(other reading) bool {
-	rest := slices.Clone(r.content)
-	for _, w := range other.content {
-		i := slices.IndexFunc(rest, func(o word) bool { return o.stem == w.stem })
-		if i < 0 {
-			return false
-		}
-		rest = slices.Delete(rest, i, i+1)
+// sameContent tells whether both have the same words of content, in the same
+// order where that matters.
+func (r reading) sameContent(other reading) bool {
+	mine, theirs := r.content, other.content
+	if !r.ordered && !other.ordered {
+		mine, theirs = slices.Sorted(slices.Values(mine)), slices.Sorted(slices.Values(theirs))
 	}
-	if 4*len(rest) > len(r.content) || slices.ContainsFunc(rest, func(w word) bool { return w.name }) {
-		return false
-	}
-	return (!r.ordered && !other.ordered) || r.inOrder(other)
-}
-
-// inOrder tells whether the other's content comes in the same order in r.
-func (r reading) inOrder(other reading) bool {
-	rest := r.content
-	for _, w := range other.content {
-		i := slices.IndexFunc(rest, func(o word) bool { return o.stem == w.stem })
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+1:]
-	}
-	return true
+	return slices.Equal(mine, theirs)
 }
 
 func read(question string) reading {
+	tokens := tokenize(strings.ToLower(question))
+	at := func(i int) string {
+		if i < 0 || i >= len(tokens) {
+			return ""
+		}
+		return tokens[i]
+	}
 	var r reading
-	tokens := tokenize(question)
 	for i, t := range tokens {
-		text := strings.ToLower(t)
-		var before, after string
-		if i > 0 {
-			before = strings.ToLower(tokens[i-1])
-		}
-		if i+1 < len(tokens) {
-			after = strings.ToLower(tokens[i+1])
-		}
-		r.take(text, before, after, i > 0 && unicode.IsUpper([]rune(t)[0]))
+		r.take(t, at(i-1), at(i+1))
 	}
 	slices.Sort(r.polar)
+	if r.asks == "" {
+		r.asks = asksWithoutAQuestionWord(tokens)
+		r.ordered = r.ordered || r.asks == ""
+	}
 	return r
 }
 
-// take reads one word, in lower case, between its neighbours.
-func (r *reading) take(text, before, after string, capital bool) {
+// asksWithoutAQuestionWord is what a request asks for that is no question: how to
+// do what the caller needs, what the thing to be explained is.
+func asksWithoutAQuestionWord(tokens []string) string {
+	for len(tokens) > 0 && greetings[tokens[0]] {
+		tokens = tokens[1:]
+	}
+	if len(tokens) > 0 && (tokens[0] == "explain" || tokens[0] == "describe") {
+		return "what"
+	}
+	for _, wish := range wishes {
+		if len(tokens) > len(wish) && slices.Equal(tokens[:len(wish)], wish) {
+			return "what"
+		}
+	}
+	return ""
+}
+
+// take reads one word between its neighbours.
+func (r *reading) take(text, before, after string) {
 	if negates(text) {
 		r.polar = append(r.polar, "not")
 		return
@@ -128,13 +118,13 @@ func (r *reading) take(text, before, after string, capital bool) {
 		r.ordered = true
 	case text == "to" && !beforeInfinitive[before], directionWords[text]:
 		r.ordered = true
-	case stopWords[text]:
+	case stopWords[text], text == "time" && before == "what":
 	default:
 		stemmed := stem(text)
 		if first, ok := synonyms[stemmed]; ok {
 			stemmed = first
 		}
-		r.content = append(r.content, word{stem: stemmed, name: capital})
+		r.content = append(r.content, stemmed)
 	}
 }
 

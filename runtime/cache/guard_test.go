@@ -59,7 +59,7 @@ var paraphrases = [][2]string{
 	{"When does the office open?", "Could you tell me when the office opens?"},
 	{"Who is the CEO?", "who's the CEO?"},
 	{"How many users can I add?", "How many users could I add please"},
-	{"What is the maximum upload size for large files?", "What's the maximum upload size for large video files?"},
+	{"What is the maximum upload size for large files?", "What's the maximum upload size for large files?"},
 	{"Is there a limit of 10 projects?", "Is there a limit of ten projects?"},
 }
 

@@ -28,7 +28,8 @@ var polarWords = set(`all any every each only both most some always sometimes ev
 	todo todos solo siempre antes después con tutti sempre prima dopo`)
 
 // directionWords give the order of words its meaning, and may themselves be left
-// out.
+// out. Where no question word says what is asked for, the order has it anyway: as in
+// "does the landlord pay the tenant".
 var directionWords = set(`by between through`)
 
 // beforeInfinitive are words after which "to" leads a verb, not a direction.
@@ -43,6 +44,15 @@ var stopWords = set(`a an the this that these those it its is are was were be be
 	please kindly tell explain describe show give let know want need like help thanks thank hi hello
 	hey ok way ways steps step exactly actually currently just simply really also possible able
 	get got make i'm i've i'd what's that's it's there's`)
+
+// greetings may come before a request.
+var greetings = set(`hi hello hey please kindly`)
+
+// wishes begin a request for how to do something.
+var wishes = [][]string{
+	{"i", "want", "to"}, {"i", "need", "to"}, {"i", "would", "like", "to"}, {"i'd", "like", "to"},
+	{"we", "want", "to"}, {"we", "need", "to"}, {"we", "would", "like", "to"}, {"we'd", "like", "to"},
+}
 
 // owners say whose thing is meant.
 var owners = map[string]string{

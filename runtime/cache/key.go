@@ -39,7 +39,7 @@ type Request struct {
 // Key identifies an answer within one cache. The zero Key is not cacheable.
 type Key struct {
 	id        [sha256.Size]byte
-	space     [8]byte // representation and options: what semantic look-ups may not mix
+	space     [8]byte // representation and options: what semantic look-ups may not mix; zero without them
 	partition string
 	question  string
 	legacy    bool
@@ -62,9 +62,10 @@ func (c *Cache) Key(r Request) Key {
 	k.moment = c.log.Load().now()
 
 	var stack [512]byte
-	space := appendFields(stack[:0], r.Representation, r.Options)
-	sum := sha256.Sum256(space)
-	copy(k.space[:], sum[:])
+	if c.semantic != nil {
+		sum := sha256.Sum256(appendFields(stack[:0], r.Representation, r.Options))
+		copy(k.space[:], sum[:])
+	}
 	k.id = sha256.Sum256(appendFields(stack[:0], k.partition, r.Representation, r.Options, r.Question))
 	return k
 }

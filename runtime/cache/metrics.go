@@ -43,6 +43,9 @@ func newMetrics() *metrics {
 	}
 	m.local, m.redis, m.semantic = m.tier("local"), m.tier("redis"), m.tier("semantic")
 	m.faq, m.faqSemantic = m.tier("faq"), m.tier("faq_semantic")
+	for _, reason := range dropReasons { // a rate has no first value to miss
+		m.drops.WithLabelValues(reason)
+	}
 	return m
 }
 

@@ -45,13 +45,13 @@ func (w *writer) enqueue(item write) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.closed {
-		w.metrics.dropped("closed", 1)
+		w.metrics.dropped(dropClosed, 1)
 		return
 	}
 	select {
 	case w.queue <- item:
 	default:
-		w.metrics.dropped("queue_full", 1)
+		w.metrics.dropped(dropQueueFull, 1)
 	}
 }
 
@@ -117,16 +117,28 @@ func (w *writer) flush(ctx context.Context, batch []write) {
 	}
 }
 
+// Why an answer is not written: the values of a metric's label.
+const (
+	dropClosed      = "closed"
+	dropQueueFull   = "queue_full"
+	dropOutOfMemory = "out_of_memory"
+	dropUnavailable = "unavailable"
+	dropRefused     = "refused"
+	dropFailed      = "failed"
+)
+
+var dropReasons = []string{dropClosed, dropQueueFull, dropOutOfMemory, dropUnavailable, dropRefused, dropFailed}
+
 // dropReason is one of a bounded set, for a metric's label.
 func dropReason(err error) string {
 	switch _, refused := errors.AsType[redis.Error](err); {
 	case redis.IsOOMError(err):
-		return "out_of_memory"
+		return dropOutOfMemory
 	case errors.Is(err, redisconn.ErrUnavailable):
-		return "unavailable"
+		return dropUnavailable
 	case refused:
-		return "refused"
+		return dropRefused
 	default:
-		return "failed"
+		return dropFailed
 	}
 }

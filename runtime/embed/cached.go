@@ -2,6 +2,9 @@ package embed
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -89,15 +92,29 @@ func (c *cached) join(ctx context.Context, text string) *flight {
 
 func (c *cached) fly(ctx context.Context, f *flight) {
 	defer f.cancel()
-	vectors, err := c.Embedder.Embed(ctx, []string{f.text})
-	if f.err = err; err == nil {
-		f.vector = vectors[0]
+	if f.vector, f.err = c.ask(ctx, f.text); f.err == nil {
 		c.vectors.Set(f.text, f.vector)
 	}
 	c.mu.Lock()
 	c.land(f)
 	c.mu.Unlock()
 	close(f.done)
+}
+
+// ask gets one vector. A panic becomes an error: this goroutine is nobody's, so no
+// handler's guard would keep it from ending the process.
+func (c *cached) ask(ctx context.Context, text string) (vector []float32, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("recovered from a panic", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	vectors, err := c.Embedder.Embed(ctx, []string{text})
+	if err != nil {
+		return nil, err
+	}
+	return vectors[0], nil
 }
 
 // land takes the flight from the list; the caller holds mu. A flight that nobody

@@ -126,3 +126,18 @@ func TestCachedLeavesLexicalAlone(t *testing.T) {
 		t.Errorf("got %T, want the embedder itself", e)
 	}
 }
+
+// panics is an embedder with a bug.
+type panics struct{ Embedder }
+
+// Embed implements [Embedder].
+func (panics) Embed(context.Context, []string) ([][]float32, error) { panic("a bug") }
+
+func TestCachedSurvivesABug(t *testing.T) {
+	e := Cached(panics{}, 9)
+	for range 2 {
+		if _, err := e.Embed(t.Context(), []string{"question"}); err == nil || err.Error() != "panic: a bug" {
+			t.Errorf("got %v, want the panic as an error", err)
+		}
+	}
+}

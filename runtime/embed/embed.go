@@ -34,3 +34,17 @@ func Dimensions(e Embedder) int {
 	}
 	return 0
 }
+
+// Instant tells whether e has the text's vector within microseconds, from its
+// cache or because it makes vectors in this process: then there is no need to
+// begin before the vector is needed.
+func Instant(e Embedder, text string) bool {
+	switch e := e.(type) {
+	case Lexical:
+		return true
+	case *cached:
+		_, ok := e.vectors.GetIfPresent(text)
+		return ok
+	}
+	return false
+}

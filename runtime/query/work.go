@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ragops.dev/ragservice/runtime/cache"
+	"ragops.dev/ragservice/runtime/embed"
 	"ragops.dev/ragservice/runtime/generate"
 	"ragops.dev/ragservice/runtime/retrieve"
 	"ragops.dev/ragservice/runtime/telemetry"
@@ -22,13 +23,13 @@ func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, erro
 		ctx = s.Cache.WithBudget(ctx)
 	}
 
-	embedding := start(func() ([]float32, error) { return s.embed(ctx, r.Question) })
+	embedding := s.startEmbedding(ctx, r.Question)
 	user := s.lookUpUser(ctx, r)
 
 	if hit, ok := s.fromRedis(ctx, r); ok {
 		return s.fromCache(r, hit, hit.Body), nil
 	}
-	vector, err := embedding.wait()
+	vector, err := embedding()
 	if err != nil {
 		return Result{}, failed(ctx, PartEmbedding, err)
 	}
@@ -99,6 +100,18 @@ func (s *Service) fromMeaning(ctx context.Context, r *Request, vector []float32)
 		return Result{}, false // a body of another version: as if it were not there
 	}
 	return s.fromCache(r, hit, body), true
+}
+
+// startEmbedding begins to embed the question, and returns what waits for its
+// vector. Where another server makes it, asking at once hides the time that Redis
+// takes. Where it is at hand there is nothing to hide, and a hit in Redis needs
+// none.
+func (s *Service) startEmbedding(ctx context.Context, question string) func() ([]float32, error) {
+	embedding := func() ([]float32, error) { return s.embed(ctx, question) }
+	if embed.Instant(s.Embedder, question) {
+		return embedding
+	}
+	return start(embedding).wait
 }
 
 // embed returns the vector of one text.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -113,6 +114,17 @@ func assemble(ctx context.Context, o Options, registry *prometheus.Registry, met
 		}
 	}
 	return a, nil
+}
+
+// probe finds out how long the vectors are, behind the start.
+func (a *assembled) probe(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	var probing sync.WaitGroup
+	probing.Go(func() { embed.Probe(ctx, a.embedder) })
+	a.closers = append(a.closers, closer(func() {
+		stop()
+		probing.Wait()
+	}))
 }
 
 // guard lets in only who is named, at most as often as is allowed.

@@ -22,6 +22,12 @@ const maxPooledBody = 64 << 10
 // decodeJSON reads a body of at most limit bytes that holds one JSON object. A
 // field that into does not have is an error where strict.
 func decodeJSON(w http.ResponseWriter, r *http.Request, limit int64, strict bool, into any) error {
+	return withBody(w, r, limit, func(body []byte) error { return unmarshal(body, strict, into) })
+}
+
+// withBody reads a body of at most limit bytes and hands it on. What it gets must
+// not be kept.
+func withBody(w http.ResponseWriter, r *http.Request, limit int64, use func(body []byte) error) error {
 	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
@@ -35,8 +41,33 @@ func decodeJSON(w http.ResponseWriter, r *http.Request, limit int64, strict bool
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		return readError(err, limit)
 	}
-	return unmarshal(buf.Bytes(), strict, into)
+	return use(buf.Bytes())
 }
+
+// plainQuestion reads the body that nearly all callers of the legacy endpoint
+// send, {"query": "…"}, in a tenth of the time that a decoder takes. It knows no
+// escapes and no other field: a body that has any is not ok, and not wrong either.
+func plainQuestion(body []byte) (question string, ok bool) {
+	rest := body
+	for _, token := range []string{"{", `"query"`, ":", `"`} {
+		if rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, jsonSpace), []byte(token)); !ok {
+			return "", false
+		}
+	}
+	end := bytes.IndexByte(rest, '"')
+	if end < 0 || string(bytes.Trim(rest[end+1:], jsonSpace)) != "}" {
+		return "", false
+	}
+	text := rest[:end]
+	for _, c := range text {
+		if c < ' ' || c == '\\' {
+			return "", false
+		}
+	}
+	return string(text), utf8.Valid(text)
+}
+
+const jsonSpace = " \t\r\n"
 
 func checkContentType(value string) error {
 	if value == "application/json" || value == "" {
@@ -66,7 +97,7 @@ func unmarshal(data []byte, strict bool, into any) error {
 	if !utf8.Valid(data) {
 		return badRequest("", "The body is not valid UTF-8.")
 	}
-	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+	if trimmed := bytes.TrimLeft(data, jsonSpace); len(trimmed) == 0 || trimmed[0] != '{' {
 		return badRequest("", "The body must be a JSON object.")
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))

@@ -16,6 +16,7 @@ import (
 	"ragops.dev/ragservice/runtime/embed"
 	"ragops.dev/ragservice/runtime/generate"
 	"ragops.dev/ragservice/runtime/query"
+	"ragops.dev/ragservice/runtime/ratelimit"
 	"ragops.dev/ragservice/runtime/retrieve"
 	"ragops.dev/ragservice/runtime/telemetry"
 )
@@ -68,6 +69,8 @@ type parts struct {
 	access *config.Access
 	cache  *config.Cache
 	server func(*config.Server)
+	// perMinute limits each caller; 0 does not.
+	perMinute int
 }
 
 // serveParts runs the handlers of the query port over scripted parts.
@@ -100,6 +103,12 @@ func serveParts(t testing.TB, p parts) *running {
 		if s.access, err = access.Open(*p.access); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if p.perMinute > 0 {
+		if s.rate, err = ratelimit.New(nil, "test", p.perMinute); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.rate.Close)
 	}
 	ts := httptest.NewServer(s.Handler())
 	r := &running{url: ts.URL, client: ts.Client(), server: s}

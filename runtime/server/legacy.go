@@ -45,7 +45,14 @@ func (l *legacyRequest) extended() bool {
 
 func (s *Server) decodeLegacy(w http.ResponseWriter, r *http.Request) (*query.Request, bool, error) {
 	var l legacyRequest
-	if err := decodeJSON(w, r, s.limits.body, true, &l); err != nil {
+	err := withBody(w, r, s.limits.body, func(body []byte) error {
+		if question, ok := plainQuestion(body); ok {
+			l.Query = &question
+			return nil
+		}
+		return unmarshal(body, true, &l)
+	})
+	if err != nil {
 		return nil, false, err
 	}
 	if l.Query == nil {
@@ -82,13 +89,12 @@ type legacyBody struct {
 	sources  bool
 }
 
+// The representations are interfaces already, so that a request makes none anew.
 var (
-	legacyPlain    = legacyBody{name: "legacy"}
-	legacyExtended = legacyBody{name: "legacy-extended", extended: true}
-	legacySources  = legacyBody{name: "legacy-sources", extended: true, sources: true}
+	legacyPlain    query.Representation = legacyBody{name: "legacy"}
+	legacyExtended query.Representation = legacyBody{name: "legacy-extended", extended: true}
+	legacySources  query.Representation = legacyBody{name: "legacy-sources", extended: true, sources: true}
 )
-
-var _ query.Representation = legacyBody{}
 
 // Name implements query.Representation.
 func (l legacyBody) Name() string { return l.name }

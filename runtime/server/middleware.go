@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -40,11 +42,11 @@ func (s *Server) handle(style errorStyle, h handler) http.Handler {
 			if _, begun := errors.AsType[brokenStream](err); !begun {
 				failure.write(w, style)
 			}
-			s.logFailure(r, id, failure, err, time.Since(start))
+			s.logFailure(w, r, failure, err, time.Since(start))
 			return
 		}
 		if s.log.Enabled(r.Context(), slog.LevelDebug) {
-			s.log.DebugContext(r.Context(), "answered", "requestID", id, "path", r.URL.Path, "cache", w.Header().Get("X-Cache"), "took", time.Since(start))
+			s.log.DebugContext(r.Context(), "answered", "requestID", id, "traceID", traceID(w, r), "path", r.URL.Path, "cache", w.Header().Get("X-Cache"), "took", time.Since(start))
 		}
 	})
 }
@@ -72,7 +74,7 @@ func newWarningLimit() *rate.Limiter { return rate.NewLimiter(warnings, warnings
 
 // logFailure logs what is the service's fault at warn and what is the caller's at
 // debug. The text of the question is in neither.
-func (s *Server) logFailure(r *http.Request, id string, failure *statusError, err error, took time.Duration) {
+func (s *Server) logFailure(w http.ResponseWriter, r *http.Request, failure *statusError, err error, took time.Duration) {
 	level := slog.LevelDebug
 	if failure.status >= 500 && failure.code != codeOverloaded {
 		level = slog.LevelWarn
@@ -80,7 +82,17 @@ func (s *Server) logFailure(r *http.Request, id string, failure *statusError, er
 	if !s.log.Enabled(r.Context(), level) || level == slog.LevelWarn && !s.warnings.Allow() {
 		return
 	}
-	s.log.Log(r.Context(), level, "not answered", "requestID", id, "path", r.URL.Path, "status", failure.status, "code", failure.code, "took", took, "error", err)
+	s.log.Log(r.Context(), level, "not answered", "requestID", w.Header().Get(requestIDHeader), "traceID", traceID(w, r), "path", r.URL.Path, "status", failure.status, "code", failure.code, "took", took, "error", err)
+}
+
+// traceID is the trace that the request is part of: the one the caller is told or,
+// where none is recorded, the one it named. It is empty where there is none.
+func traceID(w http.ResponseWriter, r *http.Request) string {
+	parent := cmp.Or(w.Header().Get("Traceparent"), r.Header.Get("Traceparent"))
+	if parts := strings.Split(parent, "-"); len(parts) == 4 && len(parts[1]) == 32 && fitID(parts[1]) {
+		return parts[1]
+	}
+	return ""
 }
 
 // requestID is the caller's, if it is fit for a log, or a new one.

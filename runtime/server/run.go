@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(err, adminServer.Close(), queryListener.Close())
 	}
 	parts.warm(ctx, o.Log)
+	parts.probe(ctx)
 	a.status = parts.statusOf(o, started, a)
 	a.manage = parts.server.newMux(parts.server.managementRoutes(unguarded))
 	writeTimeout := cfg.QueueTimeout + cfg.QueryTimeout + 5*time.Second
@@ -89,8 +90,9 @@ func serve(s *http.Server, l net.Listener, failed chan<- error) {
 	}()
 }
 
-// tuneInterval is how often the configuration file is looked at.
-const tuneInterval = 5 * time.Second
+// tuneInterval is how often the configuration is looked at; its file is read no
+// more often than package reload allows.
+const tuneInterval = time.Second
 
 // serveUntil waits for the end, and has the cache follow its configuration
 // meanwhile.
@@ -127,6 +129,10 @@ func (a *admin) untilDrained(next http.Handler) http.Handler {
 	})
 }
 
+// flushTimeout is what is left for the cache's write queue where queries have
+// used up the time to drain.
+const flushTimeout = time.Second
+
 // drain ends the service without losing a query: unready first, so that the
 // endpoints move away; still serving until they have, and letting go of each
 // connection with the next answer on it; then no new connections,
@@ -144,6 +150,10 @@ func drain(cfg config.Server, log *slog.Logger, a *admin, queries, adminServer *
 	var errs []error
 	if err := queries.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("queries were still in flight after %s: %w", cfg.DrainTimeout, err), queries.Close())
+		// The answers of the others are still to be kept.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.Background(), flushTimeout)
+		defer cancel()
 	}
 	errs = append(errs, parts.close(ctx), adminServer.Close())
 	log.Info("drained", "took", time.Since(began), "queriesInFlight", parts.server.metrics.Load().QueriesInFlight)

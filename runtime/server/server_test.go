@@ -16,12 +16,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/internal/testredis"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testredis.VerifyTestMain(m) }
 
 // embedded is a configuration that needs no other server. DOCUMENTS is replaced by
 // a folder.
@@ -47,6 +47,12 @@ type running struct {
 // run starts the service that the configuration describes.
 func run(t testing.TB, yaml string) *running {
 	t.Helper()
+	return runWith(t, yaml, nil)
+}
+
+// runWith is run with other options.
+func runWith(t testing.TB, yaml string, change func(*Options)) *running {
+	t.Helper()
 	documents := t.TempDir()
 	write(t, filepath.Join(documents, "redis.md"), "# Redis\n\nWhen Redis is gone the answer comes without the cache.\n")
 	write(t, filepath.Join(documents, "model.md"), "# Model\n\nWhen the model fails, each of the fallbacks is asked in order.\n")
@@ -57,12 +63,14 @@ func run(t testing.TB, yaml string) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	listening := make(chan [2]net.Addr, 1)
 	ended := make(chan error, 1)
-	go func() {
-		ended <- Run(ctx, Options{
-			Config: cfg, ConfigHash: config.Hash([]byte(yaml)), Version: "test", Log: slog.New(slog.DiscardHandler),
-			Listening: func(queries, admin net.Addr) { listening <- [2]net.Addr{queries, admin} },
-		})
-	}()
+	options := Options{
+		Config: cfg, ConfigHash: config.Hash([]byte(yaml)), Version: "test", Log: slog.New(slog.DiscardHandler),
+		Listening: func(queries, admin net.Addr) { listening <- [2]net.Addr{queries, admin} },
+	}
+	if change != nil {
+		change(&options)
+	}
+	go func() { ended <- Run(ctx, options) }()
 	r := &running{client: &http.Client{Transport: &http.Transport{}}}
 	stopped := false
 	r.stop = func() error {
@@ -107,9 +115,18 @@ type response struct {
 
 func (r *running) do(t testing.TB, method, url, body string, header ...string) response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	got, err := r.exchange(t.Context(), method, url, body, header...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return got
+}
+
+// exchange sends a request and reads the response to its end.
+func (r *running) exchange(ctx context.Context, method, url, body string, header ...string) (response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return response{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(header); i += 2 {
@@ -117,14 +134,11 @@ func (r *running) do(t testing.TB, method, url, body string, header ...string) r
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return response{}, err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response{resp.StatusCode, resp.Header, string(data)}
+	return response{resp.StatusCode, resp.Header, string(data)}, err
 }
 
 func (r *running) query(t testing.TB, body string, header ...string) response {

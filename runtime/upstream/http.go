@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"time"
 
 	"ragops.dev/ragservice/runtime/reload"
@@ -101,8 +102,20 @@ func failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	return &Error{Kind: kindOf(ctx, err), Err: err}
+	return &Error{Kind: kindOf(ctx, err), Err: unquoted{err}}
 }
+
+// unquoted is an error without what its text quotes: net/http repeats what it
+// could not parse, and a server that speaks another protocol may send anything.
+type unquoted struct{ error }
+
+var quotes = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+// Error implements error.
+func (e unquoted) Error() string { return quotes.ReplaceAllString(e.error.Error(), "…") }
+
+// Unwrap returns the error as it was.
+func (e unquoted) Unwrap() error { return e.error }
 
 // body gives errors of reading their kind and bounds what is read.
 type body struct {

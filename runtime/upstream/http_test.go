@@ -103,6 +103,19 @@ func TestHTTPClientErrors(t *testing.T) {
 			},
 			want: Error{Kind: KindInvalidResponse}, wantErr: ": invalid response: the response was cut off: unexpected EOF",
 		},
+		{
+			name: "no HTTP, with the secret in it",
+			handler: func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				fmt.Fprint(conn, secret+" \"quoted\"\r\n")
+			},
+			want: Error{Kind: KindUnavailable}, wantErr: ": unavailable: net/http: HTTP/1.x transport connection broken: malformed HTTP status code …",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

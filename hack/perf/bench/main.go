@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -45,6 +46,7 @@ func run(ctx context.Context, args []string) error {
 	quick := flags.Bool("quick", false, "a short run; its results go to bin/bench, not to the documentation")
 	only := flags.String("only", "", "scenarios to run, separated by commas; the results go to bin/bench")
 	render := flags.Bool("render", false, "measure nothing: write the pages from hack/perf/results.json")
+	profile := flags.String("cpuprofile", "", "write a CPU profile of the load generator to this file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,6 +72,17 @@ func run(ctx context.Context, args []string) error {
 	}
 	if *quick || names != nil {
 		to = scratch(filepath.Join(folder, "bin", "bench"))
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	results, err := measure(ctx, folder, serviceCores, otherCores, *quick, names)
 	if err != nil {

@@ -34,8 +34,9 @@ type outcome struct {
 type counts struct {
 	answered    int64
 	interrupted int64
-	// inTime were answered before the phase ended.
-	inTime int64
+	// arrived are the answers that came while the phase lasted, whichever phase
+	// asked for them.
+	arrived int64
 	// firstDone is when the first answer arrived; 0 for none yet.
 	firstDone time.Duration
 	failures  map[FailureKind]int64
@@ -55,7 +56,7 @@ func newCounts() *counts {
 	}
 }
 
-func (c *counts) add(o *outcome, end time.Duration) {
+func (c *counts) add(o *outcome) {
 	c.bytes += o.bytes
 	record(c.lag, o.sent-o.intended)
 	if f := o.failure; f != nil {
@@ -81,15 +82,12 @@ func (c *counts) add(o *outcome, end time.Duration) {
 	if c.firstDone == 0 || o.done < c.firstDone {
 		c.firstDone = o.done
 	}
-	if o.done <= end {
-		c.inTime++
-	}
 }
 
 func (c *counts) merge(other *counts) {
 	c.answered += other.answered
 	c.interrupted += other.interrupted
-	c.inTime += other.inTime
+	c.arrived += other.arrived
 	c.bytes += other.bytes
 	if c.firstDone == 0 || other.firstDone > 0 && other.firstDone < c.firstDone {
 		c.firstDone = other.firstDone
@@ -160,12 +158,15 @@ func (r *recorder) add(worker int, o *outcome) {
 	s := r.shards[worker%len(r.shards)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phases[o.phase] == nil {
-		s.phases[o.phase] = newCounts()
-	}
-	s.phases[o.phase].add(o, r.phases[o.phase].end)
+	s.of(o.phase).add(o)
 	switch {
 	case o.failure == nil:
+		for i := o.phase; i < len(r.phases); i++ {
+			if o.done <= r.phases[i].end {
+				s.of(i).arrived++
+				break
+			}
+		}
 		s.interval.answered++
 		record(s.interval.latency, o.done-o.intended)
 		if o.cache == cacheMiss {
@@ -176,6 +177,14 @@ func (r *recorder) add(worker int, o *outcome) {
 	case o.failure.Kind != failureInterrupted:
 		s.interval.failed++
 	}
+}
+
+// of returns the counts of a phase. The shard is locked.
+func (s *shard) of(phase int) *counts {
+	if s.phases[phase] == nil {
+		s.phases[phase] = newCounts()
+	}
+	return s.phases[phase]
 }
 
 // phase sums up a phase.

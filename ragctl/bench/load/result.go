@@ -43,8 +43,9 @@ type Summary struct {
 	Seconds float64 `json:"seconds"`
 	// OfferedPerSecond is how many questions fell due, sent or not.
 	OfferedPerSecond float64 `json:"offeredPerSecond"`
-	// AchievedPerSecond is how many were answered before the stage ended, from
-	// the first answer on: a target that keeps up achieves what was offered.
+	// AchievedPerSecond is how many answers came while the stage lasted, counted
+	// from the first answer of the run: a target that keeps up achieves what was
+	// offered, however long it takes, once the warm-up is as long as that.
 	AchievedPerSecond float64 `json:"achievedPerSecond"`
 	Questions         int64   `json:"questions"`
 	Answered          int64   `json:"answered"`
@@ -113,22 +114,29 @@ func (r *run) result(ended time.Duration) *Result {
 		result.UsageError = err.Error()
 	}
 	var all Summary
-	var inTime, window float64
+	var arrived, window float64
+	var firstDone time.Duration
 	for i, ph := range r.phases {
-		if ph.warmUp || ph.start >= ended {
+		if ph.start >= ended {
 			continue
 		}
 		c := r.recorder.phase(i)
+		if firstDone == 0 {
+			firstDone = c.firstDone
+		}
+		if ph.warmUp {
+			continue
+		}
 		if unsent := r.due[i] - r.sent[i]; unsent > 0 {
 			c.failures[FailureUnsent] += unsent
 		}
 		end := min(ph.end, ended)
 		s := summarize(c, r.due[i], (end - ph.start).Seconds())
 		s.PlannedPerSecond = ph.rate
-		if c.firstDone > 0 && c.firstDone < end {
-			s.AchievedPerSecond = float64(c.inTime) / (end - c.firstDone).Seconds()
-			inTime += float64(c.inTime)
-			window += (end - c.firstDone).Seconds()
+		if from := max(ph.start, firstDone); firstDone > 0 && from < end {
+			s.AchievedPerSecond = float64(c.arrived) / (end - from).Seconds()
+			arrived += float64(c.arrived)
+			window += (end - from).Seconds()
 		}
 		points := slices.Collect(r.watch.between(ph.start, end))
 		for _, p := range points {
@@ -144,7 +152,7 @@ func (r *run) result(ended time.Duration) *Result {
 	result.Total = summarize(total, all.Questions, all.Seconds)
 	result.Total.MostInFlight = all.MostInFlight
 	if window > 0 {
-		result.Total.AchievedPerSecond = inTime / window
+		result.Total.AchievedPerSecond = arrived / window
 	}
 	if len(result.Stages) == 1 {
 		result.Total.PlannedPerSecond = result.Stages[0].PlannedPerSecond

@@ -164,6 +164,28 @@ func TestStagesAndRates(t *testing.T) {
 	}
 }
 
+// Three of ten answers take a while, as misses do beside hits. A target that keeps
+// up achieves what is offered all the same: the answers to the warm-up's last
+// questions make up for those that come after the end.
+func TestAchievedRateOfHitsAndMisses(t *testing.T) {
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1)%10 < 3 {
+			timer := time.NewTimer(400 * time.Millisecond)
+			defer timer.Stop()
+			<-timer.C
+		}
+		answerWell(w, r)
+	}))
+	defer server.Close()
+	plan := planFor(t, server.URL)
+	plan.WarmUp = 600 * time.Millisecond
+	got := mustRun(t, plan).Total
+	if ratio := got.AchievedPerSecond / got.OfferedPerSecond; ratio < 0.96 || ratio > 1.04 {
+		t.Errorf("achieved %.1f/s of %.1f/s, want about all", got.AchievedPerSecond, got.OfferedPerSecond)
+	}
+}
+
 func TestHitRatioComesFromTheHeader(t *testing.T) {
 	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

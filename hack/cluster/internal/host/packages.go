@@ -42,6 +42,10 @@ var (
 	RedisPackages = []Package{
 		{Name: "redis-tools", Program: "redis-check-rdb"},
 	}
+	// PostgresPackages are what the PostgreSQL image is made of.
+	PostgresPackages = []Package{
+		{Name: "postgresql", File: "/usr/lib/postgresql/*/bin/initdb"},
+	}
 )
 
 // Install installs those of the packages that are missing, or says how to.

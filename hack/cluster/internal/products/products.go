@@ -16,12 +16,16 @@ import (
 	"ragops.dev/ragservice/hack/cluster/internal/progress"
 )
 
-// product is one image.
+// product is one image: of a Go program, or packed from packages of this machine's
+// distribution, since no registry is asked for anything.
 type product struct {
 	reference string
 	// module is the folder of a Go module, relative to the repository, and
-	// mainPackage the package in it. The Redis image has neither.
+	// mainPackage the package in it.
 	module, mainPackage string
+
+	packages []host.Package
+	pack     func(ctx context.Context, reference, archive string) error
 }
 
 var products = map[string]product{
@@ -35,9 +39,11 @@ var products = map[string]product{
 	"puppet": {reference: "ragservice-puppet:dev", module: "hack/e2e", mainPackage: "./puppet"},
 	// Model, embedding and vector store that answer after a set time.
 	"standin": {reference: "ragservice-standin:dev", module: ".", mainPackage: "./hack/perf/serve"},
-	// The default of a managed cache. What stands in for it is the Redis of
-	// this machine's distribution, since no registry is asked for anything.
-	"redis": {reference: "redis:7.4-alpine"},
+	// What a converted service needs beside itself, in the end-to-end tests.
+	"externals": {reference: "ragservice-externals:dev", module: "hack/e2e", mainPackage: "./externals"},
+	"postgres":  {reference: "ragservice-postgres:dev", packages: host.PostgresPackages, pack: images.Postgres},
+	// The default of a managed cache.
+	"redis": {reference: "redis:7.4-alpine", packages: host.RedisPackages, pack: images.Redis},
 }
 
 // Demo lists the images that a running service needs.
@@ -81,12 +87,12 @@ func (f *Factory) build(ctx context.Context, name, archive string) error {
 	if reference := f.References[name]; reference != "" {
 		product.reference = reference
 	}
-	if product.mainPackage == "" {
-		if err := host.Install(ctx, f.Progress, host.RedisPackages...); err != nil {
+	if product.pack != nil {
+		if err := host.Install(ctx, f.Progress, product.packages...); err != nil {
 			return err
 		}
 		return f.Progress.Do("packing image "+product.reference, "", func() error {
-			return images.Redis(ctx, product.reference, archive)
+			return product.pack(ctx, product.reference, archive)
 		})
 	}
 	return f.Progress.Do("building image "+product.reference, "a few minutes the first time", func() error {

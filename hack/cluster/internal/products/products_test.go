@@ -17,7 +17,7 @@ func TestProductsAreThere(t *testing.T) {
 			if _, err := name.NewTag(product.reference); err != nil {
 				t.Error(err)
 			}
-			if product.mainPackage == "" {
+			if product.pack != nil {
 				return
 			}
 			if _, err := os.Stat(filepath.Join(repository, product.module, product.mainPackage, "main.go")); err != nil {
@@ -45,7 +45,7 @@ func TestBuildRefusesAnUnknownImage(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			test.factory.Dir = t.TempDir()
 			_, err := test.factory.Build(t.Context(), test.wanted...)
-			if err == nil || !strings.Contains(err.Error(), `no image "oprator"; there are caller, crowd, operator, puppet, redis, runtime, standin`) {
+			if err == nil || !strings.Contains(err.Error(), `no image "oprator"; there are caller, crowd, externals, operator, postgres, puppet, redis, runtime, standin`) {
 				t.Errorf("error is %v, want one that names the images there are", err)
 			}
 		})

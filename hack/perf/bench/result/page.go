@@ -56,31 +56,31 @@ func (r *Results) setup() string {
 
 func (r *Results) section(b *strings.Builder, s section, scenario *Scenario) {
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", s.heading, s.text)
-	header, rule := "|", "|---|"
+	header := []string{""}
 	for _, m := range scenario.Metrics {
-		header += " | " + m.Name
-		rule += "---|"
+		header = append(header, m.Name)
 		if slices.Contains(s.ratios, m.Name) {
-			header += " | better by"
-			rule += "---|"
+			header = append(header, "better by")
 		}
 	}
-	fmt.Fprintf(b, "%s | |\n%s---|\n", header, rule)
+	header = append(header, "") // the column of notes
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(header, " | "), strings.Repeat("---|", len(header)))
 	for _, service := range rowsOf(scenario) {
-		line := "| " + title(service)
+		cells := []string{title(service)}
 		var notes []string
 		for i := range scenario.Metrics {
 			m := &scenario.Metrics[i]
 			row := m.Row(service)
-			line += " | " + m.cell(row)
+			cells = append(cells, m.cell(row))
 			if row != nil && row.Note != "" && !slices.Contains(notes, row.Note) {
 				notes = append(notes, row.Note)
 			}
 			if slices.Contains(s.ratios, m.Name) {
-				line += " | " + m.times(s.ours, service)
+				cells = append(cells, m.times(s.ours, service))
 			}
 		}
-		fmt.Fprintf(b, "%s | %s |\n", line, strings.Join(notes, "; "))
+		cells = append(cells, strings.Join(notes, "; "))
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 	}
 	if s.plot != "" {
 		fmt.Fprintf(b, "\n![%s](images/%s)\n", s.heading, plotName(s))

@@ -77,7 +77,7 @@ word comes with their last. The model itself sends a first word after 5 ms and t
 	},
 	{
 		scenario: "in-flight-1000", heading: "1,000 in flight", ours: "runtime", ratios: []string{"memory for 1,000 in flight"},
-		text: `1,000 callers ask at the same moment, each something new, and wait up to 15 s for an answer that the model takes 5 s to write.`,
+		text: `1,000 callers ask at the same moment, each something new, and wait up to 30 s for an answer that the model takes 5 s to write.`,
 	},
 	{
 		scenario: "in-flight-5000", heading: "5,000 in flight", ours: "runtime", ratios: []string{"memory for 1,000 in flight"}, plot: "answered",

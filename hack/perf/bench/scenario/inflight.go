@@ -16,7 +16,7 @@ const (
 	// real one does for an answer of a few hundred words.
 	longAnswer = 5 * time.Second
 	// patience of the callers.
-	patience = 15 * time.Second
+	patience = 30 * time.Second
 )
 
 func trimmed(why string) string { return strings.TrimSuffix(why, "; ") }
