@@ -127,76 +127,6 @@ func configHash(t *testing.T, service *v1alpha1.RAGService) string {
 	return content.Hash
 }
 
-// TestDrift changes and deletes every child by hand; each comes back as it was.
-func TestDrift(t *testing.T) {
-	namespace := env.Namespace(t)
-	operator := env.Operate(t, namespace, nil)
-	service := testkit.Service(namespace, "support", testkit.WithManagedRedis)
-	create(t, operator, service)
-
-	tests := []struct {
-		name   string
-		object *unstructured.Unstructured
-		// change is a merge patch that somebody applies; empty deletes the object.
-		change string
-	}{
-		{"an edited image", testkit.Object(build.DeploymentKind, namespace, "support"), `{"spec":{"template":{"spec":{"enableServiceLinks":true}}}}`},
-		{"an added rule", testkit.Object(build.NetworkPolicyKind, namespace, "support-redis"), `{"spec":{"ingress":[{}]}}`},
-		{"a selector that finds other pods", testkit.Object(build.ServiceKind, namespace, "support"), `{"spec":{"selector":{"app.kubernetes.io/component":"redis"}}}`},
-		{"a target of 10 %", testkit.Object(build.AutoscalerKind, namespace, "support"), `{"spec":{"maxReplicas":3}}`},
-		{"a budget that lets all go", testkit.Object(build.DisruptionKind, namespace, "support"), `{"spec":{"maxUnavailable":"100%"}}`},
-		{"a Redis that keeps everything", testkit.Object(build.StatefulSetKind, namespace, "support-redis"), `{"spec":{"replicas":3}}`},
-		{"a label that is gone", testkit.Object(build.ServiceAccountKind, namespace, "support"), `{"metadata":{"labels":null}}`},
-		{"no Deployment", testkit.Object(build.DeploymentKind, namespace, "support"), ""},
-		{"no Service", testkit.Object(build.ServiceKind, namespace, "support"), ""},
-		{"no autoscaler", testkit.Object(build.AutoscalerKind, namespace, "support"), ""},
-		{"no budget", testkit.Object(build.DisruptionKind, namespace, "support"), ""},
-		{"no policy", testkit.Object(build.NetworkPolicyKind, namespace, "support"), ""},
-		{"no Redis", testkit.Object(build.StatefulSetKind, namespace, "support-redis"), ""},
-		{"no account", testkit.Object(build.ServiceAccountKind, namespace, "support"), ""},
-		{"no configuration", testkit.Object(build.ConfigMapKind, namespace, "support-config-"+configHash(t, service)), ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			key := client.ObjectKeyFromObject(tt.object)
-			if err := env.Client.Get(t.Context(), key, tt.object); err != nil {
-				t.Fatal(err)
-			}
-			want := content(tt.object)
-			if tt.change == "" {
-				if err := env.Client.Delete(t.Context(), tt.object); err != nil {
-					t.Fatal(err)
-				}
-			} else {
-				patch(t, tt.object, tt.change)
-			}
-			testkit.Eventually(t, func(ctx context.Context) error {
-				if err := env.Client.Get(ctx, key, tt.object); err != nil {
-					return err
-				}
-				if diff := cmp.Diff(want, content(tt.object)); diff != "" {
-					return fmt.Errorf("not as before (-want +got):\n%s", diff)
-				}
-				return nil
-			})
-		})
-	}
-	settle(t, operator)
-}
-
-// content is an object without what changes with every write, and without what the
-// API server hands out anew.
-func content(object *unstructured.Unstructured) map[string]any {
-	c := object.DeepCopy()
-	for _, path := range [][]string{
-		{"metadata", "resourceVersion"}, {"metadata", "uid"}, {"metadata", "creationTimestamp"}, {"metadata", "generation"},
-		{"metadata", "managedFields"}, {"status"}, {"spec", "clusterIP"}, {"spec", "clusterIPs"},
-	} {
-		unstructured.RemoveNestedField(c.Object, path...)
-	}
-	return c.Object
-}
-
 // TestPasswordStays checks that no reconcile rotates the password of a managed
 // Redis, and that a Secret that is deleted comes back and restarts the Redis.
 func TestPasswordStays(t *testing.T) {
@@ -254,46 +184,6 @@ func redisAnnotation(t *testing.T, namespace string) string {
 		t.Fatal("the Redis pods do not say which password they run with")
 	}
 	return value
-}
-
-// TestForeign checks that an object of somebody else under the name of a child is
-// refused visibly and left alone, and taken no notice of once it is gone.
-func TestForeign(t *testing.T) {
-	namespace := env.Namespace(t)
-	foreign := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "support"},
-		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
-	}
-	if err := env.Client.Create(t.Context(), foreign); err != nil {
-		t.Fatal(err)
-	}
-	operator := env.Operate(t, namespace, nil)
-	service := testkit.Service(namespace, "support")
-	create(t, operator, service)
-	stalled := env.Condition(t, service, v1alpha1.ConditionStalled, metav1.ConditionTrue)
-	if stalled.Reason != v1alpha1.ReasonNameConflict || !strings.Contains(stalled.Message, "Service support exists and does not belong to this RAGService") {
-		t.Errorf("Stalled says %s: %s, want the name that is taken", stalled.Reason, stalled.Message)
-	}
-	before := foreign.ResourceVersion
-	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(foreign), foreign); err != nil {
-		t.Fatal(err)
-	}
-	if foreign.ResourceVersion != before {
-		t.Error("the foreign Service was written to")
-	}
-	if !slices.Contains(children(t, service), "Deployment/support") {
-		t.Error("the other children do not exist, and nothing is in their way")
-	}
-	if err := env.Client.Delete(t.Context(), foreign); err != nil {
-		t.Fatal(err)
-	}
-	touch(t, service)
-	testkit.Eventually(t, func(context.Context) error {
-		if !slices.Contains(children(t, service), "Service/support") {
-			return fmt.Errorf("no Service yet")
-		}
-		return nil
-	})
 }
 
 // TestReferences checks that a missing Secret, key or ConfigMap is named, that the

@@ -68,6 +68,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.observe,
 		r.password,
 		r.decide,
+		r.adopt,
 		r.deleteFirst,
 		r.handOver,
 		r.apply,

@@ -41,6 +41,17 @@ func (r *Reconciler) decide(_ context.Context, p *pass) error {
 	return nil
 }
 
+func (r *Reconciler) adopt(ctx context.Context, p *pass) error {
+	for _, child := range p.plan.Adopt {
+		object := p.snapshot.Objects[decide.Key{Kind: child.Kind, Name: child.Name}]
+		if err := r.Applier.Adopt(ctx, p.service.Namespace, child, object.UID); err != nil {
+			return err
+		}
+		p.did(apply.Updated, child.String())
+	}
+	return nil
+}
+
 func (r *Reconciler) deleteFirst(ctx context.Context, p *pass) error {
 	return r.deleteAll(ctx, p, p.plan.DeleteFirst)
 }

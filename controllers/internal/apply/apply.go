@@ -105,6 +105,26 @@ func (a *Applier) stamp(config *unstructured.Unstructured, hash string) error {
 	return nil
 }
 
+// Adopt makes an object the service's own again without touching its content, if it
+// is still the one that was seen.
+func (a *Applier) Adopt(ctx context.Context, namespace string, child build.Child, uid types.UID) error {
+	data, err := json.Marshal(child.Config)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", child, err)
+	}
+	config := &unstructured.Unstructured{}
+	if err := json.Unmarshal(data, &config.Object); err != nil {
+		return fmt.Errorf("decode %s: %w", child, err)
+	}
+	config.SetUID(uid)
+	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(build.FieldOwner), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("adopt %s: %w", child, err)
+	}
+	a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config)
+	return nil
+}
+
 // HandOver makes another owner hold the number of replicas as it is, so that the
 // operator can let go of it without a reset.
 func (a *Applier) HandOver(ctx context.Context, deployment types.NamespacedName, replicas int32) error {

@@ -43,6 +43,7 @@ func (w *Written) note(key decide.Key, namespace string, object metav1.Object) d
 		Stamp:           object.GetAnnotations()[Annotation],
 		Fields:          owned.Digest,
 		OwnsReplicas:    owned.Replicas,
+		Labelled:        true,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -52,6 +52,14 @@ func RedisSecret(s *v1alpha1.RAGService, password string) *corev1.Secret {
 	}
 }
 
+// RedisSecretIdentity is whose the Secret of a managed Redis is, without what is in
+// it.
+func RedisSecretIdentity(s *v1alpha1.RAGService) Child {
+	return child(SecretKind, RedisName(s), corev1ac.Secret(RedisName(s), s.Namespace).
+		WithLabels(labels(s, ComponentRedis)).
+		WithOwnerReferences(owner(s)))
+}
+
 // redisStatefulSet is a cache and nothing else: no persistence, the least
 // recently used answers go first.
 func redisStatefulSet(in Input) *appsv1ac.StatefulSetApplyConfiguration {

@@ -23,6 +23,9 @@ type Plan struct {
 	Apply []build.Child
 	// Delete are objects to delete at the end.
 	Delete []Key
+	// Adopt are objects of the service to make its own again, before anything that
+	// depends on them, without touching their content.
+	Adopt []build.Child
 	// HandOver is the number of replicas to hand over to the autoscaler before the
 	// Deployment is applied without one: a field that nobody owns any more would
 	// fall back to its default, 1. Nil where there is nothing to hand over.
@@ -137,7 +140,7 @@ func (p *Plan) ours(key Key, object Object) bool {
 	}
 }
 
-// redisSecret is not among the children, since it is created once.
+// redisSecret is not among the children, since its content is created once.
 func (p *Plan) redisSecret(s Snapshot) {
 	key := Key{build.SecretKind, build.RedisName(s.Service)}
 	object, exists := s.Objects[key]
@@ -150,7 +153,9 @@ func (p *Plan) redisSecret(s Snapshot) {
 		}
 		return
 	}
-	p.ours(key, object)
+	if p.ours(key, object) && (object.Ownership == Orphaned || !object.Labelled) {
+		p.Adopt = append(p.Adopt, build.RedisSecretIdentity(s.Service))
+	}
 }
 
 // NeedsRedisPassword is whether the managed Redis lacks its Secret.

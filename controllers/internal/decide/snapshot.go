@@ -72,6 +72,8 @@ type Object struct {
 	// Fields identifies the set of fields that the operator owns of it. It
 	// changes as soon as somebody else changes one of them.
 	Fields string
+	// Labelled is whether it carries the labels by which the operator finds it.
+	Labelled bool
 	// OwnsReplicas is whether spec.replicas is one of them.
 	OwnsReplicas bool
 }

@@ -173,6 +173,7 @@ func (o *Observer) get(ctx context.Context, reader client.Reader, service *v1alp
 		Ownership:       ownership(service, object),
 		Stamp:           object.GetAnnotations()[apply.Annotation],
 		Fields:          owned.Digest,
+		Labelled:        carries(object.GetLabels(), service),
 		OwnsReplicas:    owned.Replicas,
 	}, true, nil
 }
@@ -250,7 +251,8 @@ func (o *Observer) references(ctx context.Context, s *decide.Snapshot) error {
 		})
 	}
 	secret := decide.Key{Kind: build.SecretKind, Name: build.RedisName(s.Service)}
-	if object, exists := s.Objects[secret]; !exists || object.Ownership != decide.Own || build.ManagedRedis(s.Service) == nil {
+	object, exists := s.Objects[secret]
+	if !exists || object.Ownership != decide.Own && object.Ownership != decide.Orphaned || build.ManagedRedis(s.Service) == nil {
 		return nil
 	}
 	content, err := o.References.Get(ctx, s.Service.Namespace, build.RefersToSecret, secret.Name)

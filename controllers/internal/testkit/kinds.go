@@ -2,14 +2,18 @@ package testkit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ragops.dev/ragservice/api/v1alpha1"
@@ -19,25 +23,88 @@ import (
 // Children names what a service owns, such as "Deployment/support", sorted. The
 // hash in a configuration's name is left out.
 func (e *Environment) Children(ctx context.Context, service *v1alpha1.RAGService) ([]string, error) {
-	kinds := []schema.GroupVersionKind{
-		build.ServiceAccountKind, build.ConfigMapKind, build.SecretKind, build.ServiceKind, build.DeploymentKind,
-		build.StatefulSetKind, build.AutoscalerKind, build.DisruptionKind, build.NetworkPolicyKind, build.IngressKind,
+	owned, err := e.Owned(ctx, service.Namespace)
+	if err != nil {
+		return nil, err
 	}
 	var names []string
-	for _, kind := range kinds {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := e.Client.List(ctx, list, client.InNamespace(service.Namespace)); err != nil {
-			return nil, err
-		}
-		for _, item := range list.Items {
-			if metav1.IsControlledBy(&item, service) {
-				names = append(names, kind.Kind+"/"+item.Name)
-			}
+	for _, child := range owned {
+		if child.Owner == service.UID {
+			names = append(names, child.String())
 		}
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// Owned is an object that is a service's, or says so.
+type Owned struct {
+	build.Child
+	UID types.UID
+	// Owner is the service; empty where there is none.
+	Owner types.UID
+}
+
+// Owned lists all objects of a namespace that have a service as their controller or
+// carry the operator's labels, of every kind that a child may have.
+func (e *Environment) Owned(ctx context.Context, namespace string) ([]Owned, error) {
+	var result []Owned
+	for _, kind := range Kinds() {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		err := e.Client.List(ctx, list, client.InNamespace(namespace))
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			continue // an optional kind, of which there is none here
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range list.Items {
+			o := Owned{Child: build.Child{Kind: kind, Name: item.Name}, UID: item.UID}
+			if controller := metav1.GetControllerOf(&item); controller != nil && controller.Kind == "RAGService" {
+				o.Owner = controller.UID
+			}
+			if o.Owner != "" || item.Labels[build.LabelManagedBy] == build.FieldOwner {
+				result = append(result, o)
+			}
+		}
+	}
+	return result, nil
+}
+
+// Kinds are those that children may have.
+func Kinds() []schema.GroupVersionKind {
+	var kinds []schema.GroupVersionKind
+	for _, name := range build.Names(Service("", "a"), "a") {
+		if !slices.Contains(kinds, name.Kind) {
+			kinds = append(kinds, name.Kind)
+		}
+	}
+	return kinds
+}
+
+// CollectGarbage plays the garbage collector, which a bare API server lacks: it
+// deletes what belongs to services that are gone.
+func (e *Environment) CollectGarbage(ctx context.Context, namespace string) error {
+	owned, err := e.Owned(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	services := &v1alpha1.RAGServiceList{} // listed last: an owner is older than what it owns
+	if err := e.Client.List(ctx, services, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	var errs []error
+	for _, o := range owned {
+		if o.Owner == "" || slices.ContainsFunc(services.Items, func(s v1alpha1.RAGService) bool { return s.UID == o.Owner }) {
+			continue
+		}
+		err := e.Client.Delete(ctx, Object(o.Kind, namespace, o.Name), client.Preconditions{UID: &o.UID})
+		if !apierrors.IsConflict(err) {
+			errs = append(errs, client.IgnoreNotFound(err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Roll plays the Deployment controller, which a bare API server lacks: all pods are

@@ -40,6 +40,21 @@ func WithServiceMonitor(s *v1alpha1.RAGService) {
 	s.Spec.Monitoring.ServiceMonitor = &v1alpha1.ServiceMonitor{}
 }
 
+// WithEverything asks for all that there is beside what needs a Secret or a
+// ConfigMap of the user; exposed by an Ingress.
+func WithEverything(s *v1alpha1.RAGService) {
+	WithManagedRedis(s)
+	WithServiceMonitor(s)
+	s.Spec.Monitoring.Alerts = &v1alpha1.Alerts{}
+	s.Spec.Monitoring.Dashboard = &v1alpha1.Dashboard{}
+	s.Spec.Exposure = &v1alpha1.Exposure{Hosts: []string{"support.example.com"}, Ingress: &v1alpha1.IngressExposure{ClassName: "nginx"}}
+}
+
+// WithGateway exposes the service by an HTTPRoute.
+func WithGateway(s *v1alpha1.RAGService) {
+	s.Spec.Exposure = &v1alpha1.Exposure{Gateway: &v1alpha1.GatewayExposure{Name: "public"}}
+}
+
 // WithDocuments fills a memory store from ConfigMaps.
 func WithDocuments(configMaps ...string) func(*v1alpha1.RAGService) {
 	return func(s *v1alpha1.RAGService) {
