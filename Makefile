@@ -12,6 +12,8 @@ TOOLS := $(CURDIR)/bin/tools
 # The operator's image that the manifests of a release name, and where they go.
 OPERATOR_IMAGE ?= ragservice-operator:$(VERSION)
 DIST ?= $(BINDIR)/dist
+# The programs that make build builds.
+PROGRAMS ?= ./cmd/...
 # Without gRPC's tracing pages, which would link html/template: with that, the linker
 # has to keep every exported method of every type. The runtime is 56 MB instead of 74.
 TAGS := grpcnotrace
@@ -43,7 +45,7 @@ demo-down: ## Stop the local cluster and remove all it made.
 
 .PHONY: build
 build: ## Build the operator, the query runtime and ragctl as static binaries.
-	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BINDIR)/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BINDIR)/ $(PROGRAMS)
 
 .PHONY: install-ragctl
 install-ragctl: ## Install ragctl, and as kubectl-rag the kubectl plugin, to PREFIX/bin.
@@ -88,6 +90,11 @@ hack/chromium/node_modules/.package-lock.json: hack/chromium/package-lock.json #
 e2e: ## Run the end-to-end tests on the local cluster.
 	hack/ensure-packages '/usr/lib/postgresql/*/bin/initdb=postgresql'
 	cd hack/e2e && go test -count=1 -timeout 45m ./...
+
+.PHONY: perf
+perf: ## Measure the query runtime against the floors of hack/perf/floors.yaml; WRITE=1 writes the figures down, ONLY=a,b measures some.
+	hack/ensure-packages redis-server=redis-server
+	go run ./hack/perf/floors -run '$(ONLY)' $(if $(WRITE),-write)
 
 .PHONY: verify
 verify: verify-generated fmt-check lint ## Check that generated files are current, and formatting and linters pass.

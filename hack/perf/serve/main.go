@@ -38,6 +38,7 @@ func serve(ctx context.Context, args []string) error {
 	server := flags.String("redis", "127.0.0.1:6379", "address of Redis, for floor-redis and delay")
 	standIns := flags.String("standins", "127.0.0.1:8090", "address of the stand-ins, for floor-path")
 	delay := flags.Duration("delay", 0, "how long delay holds replies back")
+	body := flags.String("body", "", "`file` with what floor-memory answers; an answer of 3 kB where it is empty")
 	var o standin.Options
 	flags.DurationVar(&o.Embedding, "embedding", 0, "how long an embedding takes")
 	flags.DurationVar(&o.Vector, "vector", 0, "how long a search takes")
@@ -59,7 +60,13 @@ func serve(ctx context.Context, args []string) error {
 	case "delay":
 		return ended(standin.Delay(ctx, listener, *server, *delay))
 	case "floor-memory":
-		handler = floor.Memory(answerBody())
+		answer := answerBody()
+		if *body != "" {
+			if answer, err = os.ReadFile(*body); err != nil {
+				return err
+			}
+		}
+		handler = floor.Memory(answer)
 	case "floor-redis":
 		handler = floor.Redis(redis.NewClient(&redis.Options{Addr: *server, PoolSize: 20, ContextTimeoutEnabled: true}))
 	case "floor-path":

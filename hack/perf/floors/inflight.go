@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"ragops.dev/ragservice/ragctl/bench/load"
+)
+
+const (
+	// thousands are the queries in flight: as many arrive each second as the model
+	// takes seconds for one.
+	thousands   = 5000
+	slowModel   = time.Second
+	inFlightFor = 5 * time.Second
+)
+
+// inFlight lets 5,000 new questions arrive each second while the model takes a
+// second for each, so that 5,000 are in flight all the time. Embedding and vector
+// store are the runtime's own: the cores that it runs on, which it shares with the
+// model's stand-in and the load generator, have enough to do.
+func inFlight(ctx context.Context, l *lab) (figures, error) {
+	got := figures{}
+	for range l.rounds {
+		if err := l.inFlightRound(ctx, got); err != nil {
+			return nil, err
+		}
+	}
+	return got, nil
+}
+
+func (l *lab) inFlightRound(ctx context.Context, got figures) error {
+	standin, err := l.comparison(ctx, "standin", "-model", slowModel.String())
+	if err != nil {
+		return err
+	}
+	defer standin.stop()
+	if _, err := l.write("shop/returns.md", "# Returns\n\nReturns are taken in any store within sixty days.\n"); err != nil {
+		return err
+	}
+	service, err := l.service(ctx, fmt.Sprintf(`model: {openAI: {model: stand-in, baseURL: "http://%s/v1"}}
+embedding: {lexical: {}, dimensions: 384}
+vectorStore: {memory: {documents: [%q]}}
+cache: {local: {}}
+telemetry: {logLevel: error}
+`, standin.address, l.dir+"/shop"))
+	if err != nil {
+		return err
+	}
+	defer service.stop()
+	target, err := service.target("runtime")
+	if err != nil {
+		return err
+	}
+	questions, err := load.GenerateQuestions(1, 0)
+	if err != nil {
+		return err
+	}
+	if questions, err = questions.WithNew(1); err != nil {
+		return err
+	}
+	idle, err := service.resident()
+	if err != nil {
+		return err
+	}
+	watching, stop := context.WithCancel(ctx)
+	var peak int64
+	var watch sync.WaitGroup
+	watch.Go(func() { peak = service.peak(watching) })
+	result, err := load.Run(ctx, load.Plan{
+		Target: target, Questions: questions, InFlight: 2 * thousands, Timeout: 20 * time.Second,
+		WarmUp: 2 * slowModel, Stages: []load.Stage{{Rate: thousands / slowModel.Seconds(), Duration: inFlightFor}},
+	})
+	stop()
+	watch.Wait()
+	if err != nil {
+		return err
+	}
+	if result.Total.MostInFlight < thousands*9/10 {
+		return fmt.Errorf("no more than %d queries were in flight: the load generator did not keep up", result.Total.MostInFlight)
+	}
+	failed := result.Total.Questions - result.Total.Answered
+	if failed > 0 {
+		fmt.Fprintf(l.log, "  failed: %v\n", result.Total.Failures)
+	}
+	perQuery := float64(peak-idle) / float64(result.Total.MostInFlight) / 1000
+	fmt.Fprintf(l.log, "  %d in flight at most, p50 %.0f ms, p95 %.0f ms, lag of the generator p95 %.1f ms, %.0f kB each\n",
+		result.Total.MostInFlight, result.Total.Latency.P50Ms, result.Total.Latency.P95Ms, result.Total.Lag.P95Ms, perQuery)
+	got.add("in-flight-p95", result.Total.Latency.P95Ms/1000)
+	got.add("in-flight-failed", float64(failed))
+	got.add("in-flight-memory", perQuery)
+	return nil
+}
+
+// peak is the most memory that the process held until ctx ended.
+func (p *process) peak(ctx context.Context) (most int64) {
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		if now, err := p.resident(); err == nil {
+			most = max(most, now)
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return most
+		}
+	}
+}
