@@ -36,11 +36,14 @@ func TestSteadyState(t *testing.T) {
 	}
 }
 
+// settled is how long an operator that is done writes nothing.
+const settled = 2 * time.Second
+
 // settle waits until the operator has written nothing for a while.
 func settle(t *testing.T, operator *testkit.Operator) {
 	t.Helper()
 	testkit.Eventually(t, func(context.Context) error {
-		if quiet := operator.Requests.Quiet(); quiet < 2*time.Second {
+		if quiet := operator.Requests.Quiet(); quiet < settled {
 			return fmt.Errorf("still writing, %s ago", quiet)
 		}
 		return nil

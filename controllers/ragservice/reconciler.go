@@ -25,6 +25,10 @@ import (
 // objects without the operator's labels are not watched.
 const conflictInterval = 30 * time.Second
 
+// outdatedInterval is when a pass that worked from an outdated view is repeated, at
+// the latest: the newer view sets off a pass of its own.
+const outdatedInterval = time.Second
+
 // Reconciler brings the cluster to what a RAGService says.
 type Reconciler struct {
 	Client   client.Client
@@ -62,7 +66,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if p.service.DeletionTimestamp != nil {
 		return result, nil // the garbage collector deletes what the service owns
 	}
-	defer func() { err = r.report(ctx, p, err) }()
+	defer func() {
+		err = r.report(ctx, p, err)
+		if apierrors.IsConflict(err) {
+			result, err = reconcile.Result{RequeueAfter: outdatedInterval}, nil
+		}
+	}()
 
 	for _, step := range []func(context.Context, *pass) error{
 		r.observe,
@@ -101,6 +110,10 @@ func (r *Reconciler) report(ctx context.Context, p *pass, failure error) error {
 	if p.snapshot == nil {
 		return failure // nothing was seen, so there is nothing to tell
 	}
+	r.announceChanges(p)
+	if apierrors.IsConflict(failure) {
+		return failure // what was seen is of the past, so there is nothing more to tell
+	}
 	if apierrors.IsInvalid(failure) {
 		// The API server refuses a child because of something the user wrote.
 		p.plan.Problems = append(p.plan.Problems, decide.Problem{Reason: v1alpha1.ReasonInvalidSpec, Message: failure.Error()})
@@ -125,6 +138,6 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, failure error) er
 	if err := r.patchStatus(ctx, before, p.service); err != nil {
 		return fmt.Errorf("write the status: %w", err)
 	}
-	r.announce(before, p)
+	r.announceConditions(before, p.service)
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,35 +43,34 @@ func (r *Reconciler) fillStatus(p *pass, failure error) {
 	}
 }
 
-// patchStatus writes what differs. A status that was written from an outdated view
-// is refused by the API server; the newer view is on its way and brings the next
-// pass.
+// patchStatus writes what differs. One from an outdated view is refused by the API
+// server as a conflict.
 func (r *Reconciler) patchStatus(ctx context.Context, before, after *v1alpha1.RAGService) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	err := r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(build.FieldOwner))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
+	return client.IgnoreNotFound(r.Client.Status().Patch(ctx, after, patch, client.FieldOwner(build.FieldOwner)))
 }
 
-// announce tells what changed, once, as events.
-func (r *Reconciler) announce(before *v1alpha1.RAGService, p *pass) {
+// announceChanges tells what was done, as an event.
+func (r *Reconciler) announceChanges(p *pass) {
 	if len(p.changes) > 0 {
 		r.Recorder.Eventf(p.service, nil, corev1.EventTypeNormal, "Applied", "Apply", "%s", summary(p.changes))
 	}
-	if stalled := turned(before, p.service, v1alpha1.ConditionStalled, metav1.ConditionTrue); stalled != nil {
-		r.Recorder.Eventf(p.service, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", shorten(stalled.Message))
+}
+
+// announceConditions tells what the status turned to, once, as events.
+func (r *Reconciler) announceConditions(before, after *v1alpha1.RAGService) {
+	if stalled := turned(before, after, v1alpha1.ConditionStalled, metav1.ConditionTrue); stalled != nil {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", shorten(stalled.Message))
 	}
-	if ready := turned(before, p.service, v1alpha1.ConditionReady, metav1.ConditionTrue); ready != nil {
-		r.Recorder.Eventf(p.service, nil, corev1.EventTypeNormal, "Ready", "Reconcile", "%s", shorten(ready.Message))
+	if ready := turned(before, after, v1alpha1.ConditionReady, metav1.ConditionTrue); ready != nil {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, "Ready", "Reconcile", "%s", shorten(ready.Message))
 	}
-	unready := turned(before, p.service, v1alpha1.ConditionReady, metav1.ConditionFalse)
+	unready := turned(before, after, v1alpha1.ConditionReady, metav1.ConditionFalse)
 	if unready != nil && meta.IsStatusConditionTrue(before.Status.Conditions, v1alpha1.ConditionReady) {
-		r.Recorder.Eventf(p.service, nil, corev1.EventTypeWarning, "NotReady", "Reconcile", "%s", shorten(unready.Message))
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, "NotReady", "Reconcile", "%s", shorten(unready.Message))
 	}
 }
 

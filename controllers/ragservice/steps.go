@@ -73,10 +73,10 @@ func (r *Reconciler) deleteAll(ctx context.Context, p *pass, keys []decide.Key) 
 }
 
 func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
-	if p.plan.HandOver == nil {
+	if !p.plan.HandOver {
 		return nil
 	}
-	return r.Applier.HandOver(ctx, client.ObjectKeyFromObject(p.service), *p.plan.HandOver)
+	return r.Applier.HandOver(ctx, p.snapshot.Deployment)
 }
 
 // apply goes on after a child that fails, since the others may well work.

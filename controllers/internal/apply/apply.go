@@ -126,10 +126,12 @@ func (a *Applier) Adopt(ctx context.Context, namespace string, child build.Child
 }
 
 // HandOver makes another owner hold the number of replicas as it is, so that the
-// operator can let go of it without a reset.
-func (a *Applier) HandOver(ctx context.Context, deployment types.NamespacedName, replicas int32) error {
+// operator can let go of it without a reset. If the Deployment changed since it was
+// seen it is a conflict: the number that was seen may be one of the past.
+func (a *Applier) HandOver(ctx context.Context, deployment *appsv1.Deployment) error {
 	config := appsv1ac.Deployment(deployment.Name, deployment.Namespace).
-		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas))
+		WithResourceVersion(deployment.ResourceVersion).
+		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(*deployment.Spec.Replicas))
 	if err := a.client.Apply(ctx, config, client.FieldOwner(handOverOwner), client.ForceOwnership); err != nil {
 		return fmt.Errorf("hand the replicas of Deployment/%s over to the autoscaler: %w", deployment.Name, err)
 	}

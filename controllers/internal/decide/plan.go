@@ -26,10 +26,10 @@ type Plan struct {
 	// Adopt are objects of the service to make its own again, before anything that
 	// depends on them, without touching their content.
 	Adopt []build.Child
-	// HandOver is the number of replicas to hand over to the autoscaler before the
-	// Deployment is applied without one: a field that nobody owns any more would
-	// fall back to its default, 1. Nil where there is nothing to hand over.
-	HandOver *int32
+	// HandOver is whether to hand the number of replicas over to the autoscaler
+	// before the Deployment is applied without one: a field that nobody owns any
+	// more would fall back to its default, 1.
+	HandOver bool
 	// InitialReplicas is the number of replicas to bring a Deployment to that was
 	// never changed since it was made, so that it need not wait for the autoscaler
 	// to look; 0 where there is nothing to set.

@@ -87,7 +87,7 @@ func spelled(change func(*v1alpha1.RAGServiceSpec)) func(*decide.Snapshot) {
 // outcome is what a case looks at of a plan.
 type outcome struct {
 	Apply, DeleteFirst, Delete []string
-	HandOver                   *int32
+	HandOver                   bool
 	InitialReplicas            int32
 	Problem                    string
 	Waiting                    []string
@@ -174,7 +174,7 @@ func TestDecide(t *testing.T) {
 			changes: []func(*decide.Snapshot){deployed(7, "a", nil), func(s *decide.Snapshot) {
 				s.Objects[decide.Key{Kind: build.DeploymentKind, Name: "support"}] = decide.Object{OwnsReplicas: true}
 			}},
-			want: outcome{Apply: without(), HandOver: new(int32(7))},
+			want: outcome{Apply: without(), HandOver: true},
 		},
 		{
 			name:    "KEDA comes once the operator's autoscaler is gone",

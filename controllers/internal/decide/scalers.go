@@ -66,7 +66,7 @@ func (p *Plan) replicas(s Snapshot) {
 	least := s.Service.Spec.Scaling.MinReplicas
 	switch {
 	case s.Objects[Key{build.DeploymentKind, s.Service.Name}].OwnsReplicas:
-		p.HandOver = &current
+		p.HandOver = true
 	case s.Deployment.Generation == 1 && current < least, current == 0 && wakes(s):
 		p.InitialReplicas = max(least, 1)
 	}

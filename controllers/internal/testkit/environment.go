@@ -38,6 +38,8 @@ type Environment struct {
 	// Client reads and writes without a cache.
 	Client client.Client
 	server *envtest.Environment
+	// keys is the folder with the API server's certificates, which outlives it.
+	keys string
 }
 
 // Main starts an environment, runs the package's tests and stops it again. Call it
@@ -51,7 +53,7 @@ func Main(m *testing.M, into **Environment) {
 	}
 	*into = env
 	code := m.Run()
-	if err := env.server.Stop(); err != nil {
+	if err := errors.Join(env.server.Stop(), os.RemoveAll(env.keys)); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the API server:", err)
 	}
 	os.Exit(code)
@@ -86,6 +88,11 @@ func start(change func(*envtest.Environment)) (*Environment, error) {
 	if change != nil {
 		change(server)
 	}
+	keys, err := os.MkdirTemp("", "ragservice-test-")
+	if err != nil {
+		return nil, err
+	}
+	server.ControlPlane.GetAPIServer().CertDir = keys
 	config, err := server.Start()
 	if err != nil {
 		return nil, fmt.Errorf("start kube-apiserver and etcd: %w", err)
@@ -99,7 +106,21 @@ func start(change func(*envtest.Environment)) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Environment{Config: config, Client: c, server: server}, nil
+	return &Environment{Config: config, Client: c, server: server, keys: keys}, nil
+}
+
+// Interrupt stops the API server, runs during, and starts it again at the same
+// address.
+func (e *Environment) Interrupt(t *testing.T, during func()) {
+	t.Helper()
+	server := e.server.ControlPlane.GetAPIServer()
+	if err := server.Stop(); err != nil {
+		t.Fatalf("stop the API server: %v", err)
+	}
+	during()
+	if err := server.Start(); err != nil {
+		t.Fatalf("start the API server again: %v", err)
+	}
 }
 
 // Kubeconfig writes a file that leads to the environment with all rights.
@@ -148,6 +169,13 @@ type Operator struct {
 // Stop ends the operator and waits until it has.
 func (o *Operator) Stop() { o.stop() }
 
+// Kill ends the operator as a power cut would: not one request of it gets out any
+// more.
+func (o *Operator) Kill() {
+	o.Requests.cut()
+	o.stop()
+}
+
 // Operate runs an operator in one namespace. Change adjusts its options; nil leaves
 // them.
 func (e *Environment) Operate(t *testing.T, namespace string, change func(*controllers.Options)) *Operator {
@@ -174,8 +202,8 @@ func (e *Environment) OperateAs(t *testing.T, user *rest.Config, namespace strin
 		change(&options)
 	}
 	config := rest.CopyConfig(user)
-	requests := &Requests{}
-	config.Wrap(requests.wrap)
+	requests := &Requests{last: time.Now()}
+	requests.Wrap(config)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	mgr, err := controllers.NewManager(ctx, config, logr.Discard(), options)
 	if err != nil {

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
 )
 
 // Requests records what an operator asks of the API server, and makes some of it
@@ -19,6 +21,55 @@ type Requests struct {
 	writes []string
 	last   time.Time
 	fail   func(*http.Request) error
+	// dead operators get no request out any more; see [Requests.DieAt].
+	dead  bool
+	lives int
+	died  chan struct{}
+}
+
+// errDead is what an operator sees that is about to be killed.
+var errDead = errors.New("the operator was killed")
+
+// DieAt makes the operator die with one of its next writes: the n-th, counted from
+// 1, still gets out, but its answer and all later requests do not. The channel
+// closes when it happens.
+func (r *Requests) DieAt(n int) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lives, r.died = n, make(chan struct{})
+	return r.died
+}
+
+func (r *Requests) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dead = true
+}
+
+// send lets a request out, unless the operator is dead, and its answer back, unless
+// this was its last write.
+func (r *Requests) send(request *http.Request, next http.RoundTripper) (*http.Response, error) {
+	r.mu.Lock()
+	last := false
+	if !r.dead && r.lives > 0 && Write(request) != "" {
+		r.lives--
+		last = r.lives == 0
+	}
+	dead, died := r.dead, r.died
+	r.dead = r.dead || last
+	r.mu.Unlock()
+	if dead {
+		return nil, errDead
+	}
+	response, err := next.RoundTrip(request)
+	if last {
+		if err == nil {
+			response.Body.Close()
+		}
+		close(died)
+		return nil, errDead
+	}
+	return response, err
 }
 
 // Writes are the requests that change something, such as "PATCH deployments/a",
@@ -50,6 +101,9 @@ func (r *Requests) Fail(f func(*http.Request) error) {
 	r.fail = f
 }
 
+// Wrap makes the clients of a configuration tell what they request.
+func (r *Requests) Wrap(config *rest.Config) { config.Wrap(r.wrap) }
+
 func (r *Requests) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		r.mu.Lock()
@@ -61,10 +115,10 @@ func (r *Requests) wrap(next http.RoundTripper) http.RoundTripper {
 		r.mu.Unlock()
 		if fail != nil {
 			if err := fail(request); err != nil {
-				return respond(request, err)
+				return Respond(request, err)
 			}
 		}
-		return next.RoundTrip(request)
+		return r.send(request, next)
 	})
 }
 
@@ -82,9 +136,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// respond answers as the API server would with that error; any other error is one
+// Respond answers as the API server would with that error; any other error is one
 // of the network.
-func respond(request *http.Request, err error) (*http.Response, error) {
+func Respond(request *http.Request, err error) (*http.Response, error) {
 	status, ok := err.(apierrors.APIStatus)
 	if !ok {
 		return nil, err
