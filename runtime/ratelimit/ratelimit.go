@@ -51,14 +51,22 @@ func New(conn *redisconn.Conn, service string, perMinute int) (*Limiter, error) 
 	if perMinute <= 0 {
 		return nil, fmt.Errorf("the rate limit is %d requests per minute, and must be greater than 0", perMinute)
 	}
-	return &Limiter{
+	l := &Limiter{
 		conn: conn, service: service, limit: perMinute, interval: max(time.Minute/time.Duration(perMinute), time.Microsecond),
 		local: newLocalCells(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rag_ratelimit_requests_total",
 			Help: "Requests by whether they were allowed or limited, and by who counted (redis, local).",
 		}, []string{"result", "by"}),
-	}, nil
+	}
+	// Every series from the start: a rate of one that appears with its first count
+	// misses that count.
+	for _, result := range []string{"allowed", "limited"} {
+		for _, by := range []string{"redis", "local"} {
+			l.requests.WithLabelValues(result, by)
+		}
+	}
+	return l, nil
 }
 
 // Close ends what runs in the background. It leaves the connection open.

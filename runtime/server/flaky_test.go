@@ -105,8 +105,8 @@ func says(what string) http.HandlerFunc {
 // the machine may add to it. What they look for is a request that outlives its
 // deadline, not one that is a little late.
 const (
-	queryDeadline = 2 * time.Second
-	busy          = 3 * time.Second
+	queryDeadline = 6 * time.Second
+	busy          = 30 * time.Second
 )
 
 // crowd sends so many requests at a time and returns what came of each. It fails

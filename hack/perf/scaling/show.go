@@ -2,6 +2,7 @@ package scaling
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"ragops.dev/ragservice/ragctl/bench/report"
@@ -19,8 +20,8 @@ func (c *Comparison) Table() string {
 	}
 	row("", func(r Run) string { return "`" + r.Targets + "`" })
 	b.WriteString("|---|" + strings.Repeat("---|", len(c.Runs)) + "\n")
-	row("replicas at first", func(r Run) string { return fmt.Sprint(r.Replicas[0].Ready) })
-	row("replicas at most", func(r Run) string { return fmt.Sprint(r.Most()) })
+	row("replicas at first", func(r Run) string { return strconv.Itoa(int(r.Replicas[0].Ready)) })
+	row("replicas at most", func(r Run) string { return strconv.Itoa(int(r.Most())) })
 	row("first new replica ready", func(r Run) string { return r.newReplica(r.Replicas[0].Ready + 1) })
 	row("last new replica ready", func(r Run) string { return r.newReplica(max(r.Most(), r.Replicas[0].Ready+1)) })
 	row("p95 before that", func(r Run) string { return c.p95(r, 0) })
@@ -31,7 +32,7 @@ func (c *Comparison) Table() string {
 		}
 		return fmt.Sprintf("%d %%", r.CPUPercent)
 	})
-	row("queries answered", func(r Run) string { return fmt.Sprint(r.Answered) })
+	row("queries answered", func(r Run) string { return strconv.Itoa(r.Answered) })
 	row("queries failed", func(r Run) string { return fmt.Sprint(r.Failed) })
 	return b.String()
 }
