@@ -71,7 +71,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.S
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RAGService{}, references.Index, observe.IndexReferences); err != nil {
 		return err
 	}
-	written := apply.NewWritten()
+	written := apply.NewWritten(clock.RealClock{})
 	monitor := measure.New(mgr.GetClient(), pods, o.MeasureInterval)
 	kinds := discover.New(discoverer, build.OptionalKinds)
 	resolver := references.NewResolver(mgr.GetAPIReader())

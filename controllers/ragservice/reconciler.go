@@ -29,6 +29,10 @@ const conflictInterval = 30 * time.Second
 // the latest: the newer view sets off a pass of its own.
 const outdatedInterval = time.Second
 
+// secondLook is when a pass that wrote something is repeated: by then the cache has
+// shown all of it, or never will; see [apply.Written].
+const secondLook = apply.Confirmed + 5*time.Second
+
 // Reconciler brings the cluster to what a RAGService says.
 type Reconciler struct {
 	Client   client.Client
@@ -88,8 +92,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 			return result, err
 		}
 	}
-	if p.waitsForStrangers() {
+	switch {
+	case p.waitsForStrangers():
 		result.RequeueAfter = conflictInterval
+	case len(p.changes) > 0:
+		result.RequeueAfter = secondLook
 	}
 	return result, nil
 }

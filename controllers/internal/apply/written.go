@@ -3,9 +3,11 @@ package apply
 import (
 	"strconv"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 
 	"ragops.dev/ragservice/controllers/internal/decide"
 	"ragops.dev/ragservice/controllers/internal/fields"
@@ -13,10 +15,18 @@ import (
 
 // Written remembers what the operator wrote and its cache has not shown yet, so
 // that a pass which runs ahead of the cache does not write the same again.
+//
+// A cache that had to list anew never shows what came and went in between. So a
+// memory that is not confirmed within [Confirmed] counts no more.
 type Written struct {
+	clock clock.PassiveClock
+
 	mu      sync.Mutex
 	objects map[written]entry
 }
+
+// Confirmed is how long the cache may take to show what was written.
+const Confirmed = time.Minute
 
 type written struct {
 	decide.Key
@@ -26,10 +36,13 @@ type written struct {
 type entry struct {
 	object  decide.Object
 	deleted bool
+	at      time.Time
 }
 
 // NewWritten remembers nothing yet.
-func NewWritten() *Written { return &Written{objects: map[written]entry{}} }
+func NewWritten(c clock.PassiveClock) *Written {
+	return &Written{clock: c, objects: map[written]entry{}}
+}
 
 func (w *Written) note(key decide.Key, namespace string, object metav1.Object) decide.Object {
 	owned, err := fields.Of(object.GetManagedFields())
@@ -47,7 +60,7 @@ func (w *Written) note(key decide.Key, namespace string, object metav1.Object) d
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.objects[written{key, namespace}] = entry{object: noted}
+	w.objects[written{key, namespace}] = entry{object: noted, at: w.clock.Now()}
 	return noted
 }
 
@@ -59,7 +72,7 @@ func (w *Written) NoteCreated(key decide.Key, object metav1.Object) {
 func (w *Written) noteDeleted(key decide.Key, namespace string, uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.objects[written{key, namespace}] = entry{object: decide.Object{UID: uid}, deleted: true}
+	w.objects[written{key, namespace}] = entry{object: decide.Object{UID: uid}, deleted: true, at: w.clock.Now()}
 }
 
 // Newest is what is known of an object: what the cache shows, or what was written
@@ -72,6 +85,7 @@ func (w *Written) Newest(key decide.Key, namespace string, cached decide.Object,
 	switch {
 	case !ok:
 		return cached, exists
+	case w.clock.Since(e.at) > Confirmed:
 	case e.deleted:
 		if exists && cached.UID == e.object.UID {
 			return decide.Object{}, false
@@ -79,7 +93,7 @@ func (w *Written) Newest(key decide.Key, namespace string, cached decide.Object,
 	case !exists || older(cached.ResourceVersion, e.object.ResourceVersion):
 		return e.object, true
 	}
-	delete(w.objects, id) // the cache has caught up
+	delete(w.objects, id) // the cache has caught up, or never will
 	return cached, exists
 }
 
