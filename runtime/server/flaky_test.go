@@ -101,12 +101,13 @@ func says(what string) http.HandlerFunc {
 	}
 }
 
-// queryDeadline is what a query may take in tests of failures, and busy is what
-// the machine may add to it. What they look for is a request that outlives its
+// queryDeadline is what a query may take in tests of failures, upstreamTimeout what
+// a model or a store may, and busy is what the machine may add. What they look for is a request that outlives its
 // deadline, not one that is a little late.
 const (
-	queryDeadline = 6 * time.Second
-	busy          = 30 * time.Second
+	queryDeadline   = 6 * time.Second
+	upstreamTimeout = 2 * time.Second
+	busy            = 30 * time.Second
 )
 
 // crowd sends so many requests at a time and returns what came of each. It fails

@@ -38,10 +38,10 @@ func byKind(whole, stream http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// overOpenAI is a configuration with that model and short deadlines.
+// overOpenAI is a configuration with that model and deadlines that the race detector keeps on a busy machine.
 func overOpenAI(url, more string) string {
 	return strings.NewReplacer(
-		"{extractive: {}}", "{openAI: {model: m, baseURL: '"+url+"'}, timeout: 500ms"+more+"}",
+		"{extractive: {}}", "{openAI: {model: m, baseURL: '"+url+"'}, timeout: "+upstreamTimeout.String()+more+"}",
 		"server: {", fmt.Sprintf("server: {queryTimeout: %s, ", queryDeadline),
 	).Replace(embedded)
 }
@@ -199,7 +199,7 @@ func TestCallersLeave(t *testing.T) {
 	model := newFlakyModel(t)
 	model.fail(byKind(hangs, hangsAfter("text/event-stream", firstPiece)))
 	// Nothing but the callers ends these queries.
-	r := run(t, strings.NewReplacer("timeout: 500ms", "timeout: 1m", "queryTimeout: 2s", "queryTimeout: 1m").Replace(overOpenAI(model.URL, "")))
+	r := run(t, strings.NewReplacer("timeout: "+upstreamTimeout.String(), "timeout: 1m", "queryTimeout: "+queryDeadline.String(), "queryTimeout: 1m").Replace(overOpenAI(model.URL, "")))
 	ctx, leave := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	var streaming atomic.Int64

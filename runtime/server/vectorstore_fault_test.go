@@ -13,7 +13,7 @@ import (
 
 // overHTTP is a configuration whose vector store is a server of the old API, with
 // short deadlines.
-func overHTTP(url string) string { return withStore("{http: {url: '" + url + "'}, timeout: 500ms}") }
+func overHTTP(url string) string { return withStore("{http: {url: '" + url + "'}, timeout: "+upstreamTimeout.String()+"}") }
 
 func withStore(store string) string {
 	return strings.NewReplacer(
@@ -138,7 +138,7 @@ func TestPostgresGone(t *testing.T) {
 	write(t, dsn, server.DSN)
 	users := run(t, embedded+localCache+
 		"userContext: {postgres: {dsnFile: '"+dsn+"', query: 'SELECT plan FROM user_preferences WHERE user_id = $1'}}\n")
-	store := run(t, withStore("{pgvector: {dsnFile: '"+dsn+"'}, timeout: 500ms}"))
+	store := run(t, withStore("{pgvector: {dsnFile: '"+dsn+"'}, timeout: "+upstreamTimeout.String()+"}"))
 	ask := func(i int) string { return fmt.Sprintf(`{"query": "question %d", "user_id": "ada"}`, i) }
 	context := func(got response) any { return fields(t, got.body)["user_context"] }
 	works := func() bool {
