@@ -13,7 +13,9 @@ import (
 
 // overHTTP is a configuration whose vector store is a server of the old API, with
 // short deadlines.
-func overHTTP(url string) string { return withStore("{http: {url: '" + url + "'}, timeout: "+upstreamTimeout.String()+"}") }
+func overHTTP(url string) string {
+	return withStore("{http: {url: '" + url + "'}, timeout: " + upstreamTimeout.String() + "}")
+}
 
 func withStore(store string) string {
 	return strings.NewReplacer(
