@@ -25,7 +25,7 @@ func parseReference(s string) (reference, error) {
 	case r.repository == "":
 		return r, fmt.Errorf("%q names no image", s)
 	case hasDigest && !strings.HasPrefix(digest, "sha256:"):
-		return r, fmt.Errorf("%q has the digest %q, want one that begins with sha256:", s, digest)
+		return r, fmt.Errorf("%q has the digest %q, want one of the form sha256:HEX", s, digest)
 	case !hasDigest && r.tag == "":
 		return r, fmt.Errorf("%q has neither tag nor digest", s)
 	}

@@ -111,7 +111,7 @@ vectorStore: {http: {url: %q}, timeout: 5m}
 func start(t *testing.T, binary string, arguments ...string) {
 	t.Helper()
 	var output bytes.Buffer
-	command := exec.Command(binary, arguments...) //nolint:noctx // it is asked to end, below
+	command := exec.Command(binary, arguments...) // it is asked to end, below
 	command.Stdout, command.Stderr = &output, &output
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func (p pod) ask(t *testing.T, n int) (answered func()) {
 	for i := range n {
 		pending.Go(func() {
 			body := fmt.Sprintf(`{"query": "What happens without Redis, %d?"}`, i)
-			response, err := http.Post("http://"+p.query+"/query", "application/json", strings.NewReader(body)) //nolint:noctx // it ends with the runtime
+			response, err := http.Post("http://"+p.query+"/query", "application/json", strings.NewReader(body)) // it ends with the runtime
 			if err != nil {
 				t.Errorf("ask %s: %v", p.name, err)
 				return

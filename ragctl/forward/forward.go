@@ -36,10 +36,10 @@ type Forward struct {
 	done chan error
 }
 
-// Close ends it.
-func (f *Forward) Close() {
+// Close ends it and returns what went wrong with it.
+func (f *Forward) Close() error {
 	f.stop()
-	_ = <-f.done // that a forward ends when it is told to is no failure
+	return <-f.done
 }
 
 // Open leads to the query port of a ready pod of the service until it is closed or

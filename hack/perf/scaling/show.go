@@ -33,7 +33,7 @@ func (c *Comparison) Table() string {
 		return fmt.Sprintf("%d %%", r.CPUPercent)
 	})
 	row("queries answered", func(r Run) string { return strconv.Itoa(r.Answered) })
-	row("queries failed", func(r Run) string { return fmt.Sprint(r.Failed) })
+	row("queries failed", func(r Run) string { return strconv.Itoa(r.Failed) })
 	return b.String()
 }
 
