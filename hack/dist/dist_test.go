@@ -21,7 +21,7 @@ func TestParseReference(t *testing.T) {
 		{in: "a/b:1@" + digest, want: reference{repository: "a/b", tag: "1", digest: digest}},
 		{in: "registry.example.com:5000/a/b", wantErr: "neither tag nor digest"},
 		{in: "a/b:", wantErr: "empty tag"},
-		{in: "a/b@md5:1", wantErr: "begins with sha256:"},
+		{in: "a/b@md5:1", wantErr: "of the form sha256:HEX"},
 		{in: ":1", wantErr: "names no image"},
 	}
 	for _, tt := range tests {
