@@ -3,8 +3,11 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
+	"runtime/debug"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -20,7 +23,7 @@ func Do[T any](ctx context.Context, u *Upstream, call func(context.Context) (T, 
 	called := false
 	refusal := u.executor.WithContext(ctx).Run(func() error {
 		start := time.Now()
-		value, err = call(ctx)
+		value, err = guarded(ctx, call)
 		err = u.classify(ctx, err)
 		called = true
 		u.record(err, time.Since(start))
@@ -38,6 +41,19 @@ func Do[T any](ctx context.Context, u *Upstream, call func(context.Context) (T, 
 	default: // ctx was over before the first attempt
 		return zero, u.classify(ctx, refusal)
 	}
+}
+
+// guarded calls a server. A panic of its client, over an answer that it does not
+// expect, becomes an error that is not tried again: many calls run on goroutines
+// of their own, where nothing else would keep it from ending the process.
+func guarded[T any](ctx context.Context, call func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.Error("recovered from a panic", "panic", p, "stack", string(debug.Stack()))
+			err = &Error{Kind: KindInvalidResponse, Err: fmt.Errorf("panic: %v", p), final: true}
+		}
+	}()
+	return call(ctx)
 }
 
 // classify gives an error of a call its kind.

@@ -200,3 +200,28 @@ func TestRegistryNames(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestDoSurvivesPanics has a client panic over what a server said: that is an error
+// of this call, and the breaker's business as any other.
+func TestDoSurvivesPanics(t *testing.T) {
+	u := newUpstream("model", nil)
+	attempts := 0
+	_, err := Do(t.Context(), u, func(context.Context) (string, error) {
+		attempts++
+		var choices []string
+		return choices[0], nil
+	})
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind != KindInvalidResponse || e.Upstream != "model" {
+		t.Errorf("got %v, want an invalid response of the model", err)
+	}
+	if attempts != 1 {
+		t.Errorf("%d attempts, want 1: the same answer would be given again", attempts)
+	}
+	if h := u.Health(); h.Failure != KindInvalidResponse {
+		t.Errorf("health tells of %q", h.Failure)
+	}
+	if got, err := Do(t.Context(), u, func(context.Context) (string, error) { return "fine", nil }); got != "fine" || err != nil {
+		t.Errorf("the next call: %q, %v", got, err)
+	}
+}

@@ -39,7 +39,7 @@ type Error struct {
 	// Err is the cause.
 	Err error
 
-	final bool // there is no time for another attempt
+	final bool // another attempt is of no use, or there is no time for it
 }
 
 // Error implements error.
