@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,9 +104,9 @@ func TestScalingFaults(t *testing.T) {
 		{"the leader is killed while the service scales out", func(t *testing.T) {
 			leader := leaderOf(t)
 			p.report(t, 20, 0, 1, 2, 3)
-			kill(t, leader)
+			killProcess(t, leader)
 			p.await(t, 8)
-			eventually(t, time.Minute, "another one leads", func(ctx context.Context) error {
+			eventually(t, time.Minute, "another process leads", func(context.Context) error {
 				if now := leaderOf(t); now == leader || now == "" {
 					return fmt.Errorf("the lease is held by %q", now)
 				}
@@ -256,7 +260,8 @@ func withoutMetricsAPI(t *testing.T, during func()) {
 	}
 }
 
-// leaderOf is the operator's pod that leads.
+// leaderOf is the identity under which a process of the operator leads: its pod's
+// name, an underscore, and what differs with each start.
 func leaderOf(t *testing.T) string {
 	t.Helper()
 	var lease coordinationv1.Lease
@@ -266,15 +271,71 @@ func leaderOf(t *testing.T) string {
 	if lease.Spec.HolderIdentity == nil {
 		return ""
 	}
-	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
-	return pod
+	return *lease.Spec.HolderIdentity
 }
 
-// kill ends a pod of the operator without a word to it.
-func kill(t *testing.T, name string) {
+// killProcess sends SIGKILL to the leader's process, which so can neither give up
+// its lease nor finish what it does, and waits until the kubelet has noticed.
+func killProcess(t *testing.T, leader string) {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}}
-	if err := cluster.client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+	name, _, _ := strings.Cut(leader, "_")
+	container := func(ctx context.Context) (*corev1.ContainerStatus, error) {
+		pod := &corev1.Pod{}
+		if err := cluster.client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: name}, pod); err != nil {
+			return nil, err
+		}
+		if n := len(pod.Status.ContainerStatuses); n != 1 {
+			return nil, fmt.Errorf("pod %s has %d containers", name, n)
+		}
+		return &pod.Status.ContainerStatuses[0], nil
+	}
+	before, err := container(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
+	_, id, found := strings.Cut(before.ContainerID, "://")
+	if !found || id == "" {
+		t.Fatalf("pod %s runs %q", name, before.ContainerID)
+	}
+	pids, err := processesOf(id)
+	if err != nil || len(pids) != 1 {
+		t.Fatalf("container %s has the processes %v and %v, want one", id, pids, err)
+	}
+	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the kubelet has started another process", func(ctx context.Context) error {
+		now, err := container(ctx)
+		switch {
+		case err != nil:
+			return err
+		case now.RestartCount == before.RestartCount:
+			return errors.New("it was not restarted")
+		case now.LastTerminationState.Terminated == nil || now.LastTerminationState.Terminated.ExitCode != 128+int32(syscall.SIGKILL):
+			return fmt.Errorf("the one before ended with %v", now.LastTerminationState.Terminated)
+		}
+		return nil
+	})
+}
+
+// processesOf finds the processes of a container by its control group, which bears
+// its id wherever the node's processes can be seen from here.
+func processesOf(container string) ([]int, error) {
+	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, path := range groups {
+		data, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(data), container) {
+			continue // It ended, or is another's.
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
 }
