@@ -67,9 +67,9 @@ dist: $(HELM) ## Make a release's install.yaml and packed chart: make dist VERSI
 ##@ Check
 
 .PHONY: test
-test: test-packages ## Run the unit tests and the API tests (real kube-apiserver, etcd, Redis, PostgreSQL) with the race detector.
+test: test-packages $(HELM) ## Run the unit tests and the API tests (real kube-apiserver, etcd, Redis, PostgreSQL) with the race detector.
 	@export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
-	for dir in $(filter-out . hack/e2e,$(MODULES)); do echo "test $$dir"; (cd $$dir && go test ./...); done; \
+	for dir in $(filter-out . hack/e2e,$(MODULES)); do echo "test $$dir"; (cd $$dir && go test -timeout 30m ./...); done; \
 	go test -race -timeout 30m ./...
 
 .PHONY: test-packages
@@ -90,6 +90,24 @@ hack/chromium/node_modules/.package-lock.json: hack/chromium/package-lock.json #
 e2e: ## Run the end-to-end tests on the local cluster.
 	hack/ensure-packages '/usr/lib/postgresql/*/bin/initdb=postgresql'
 	cd hack/e2e && go test -count=1 -timeout 45m ./...
+
+WEAVIATE := $(TOOLS)/weaviate-server
+
+.PHONY: test-weaviate
+test-weaviate: $(WEAVIATE) ## Run the conformance suite of vector stores against a real Weaviate, built first: minutes.
+	go run ./hack/weaviate $(WEAVIATE) go test -count=1 -v -run '^TestWeaviateConforms$$' ./runtime/retrieve
+
+$(WEAVIATE): hack/tools/weaviate/go.mod
+	cd hack/tools/weaviate && CGO_ENABLED=0 go build -o $@ github.com/weaviate/weaviate/cmd/weaviate-server
+
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target of the main module for FUZZTIME (1m), one after the other.
+	@git grep -oE '^func Fuzz[A-Za-z]+' -- '*_test.go' ':!hack' | while IFS=: read -r file function; do \
+		echo "fuzz $${function#func } of $$(dirname $$file)"; \
+		go test ./$$(dirname $$file) -run '^$$' -fuzz "^$${function#func }$$" -fuzztime $(FUZZTIME); \
+	done
 
 .PHONY: perf
 perf: ## Measure the query runtime against the floors of hack/perf/floors.yaml; WRITE=1 writes the figures down, ONLY=a,b measures some.
