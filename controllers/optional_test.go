@@ -3,15 +3,22 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/controllers"
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/testkit"
 )
@@ -72,6 +79,52 @@ func TestOptionalKind(t *testing.T) {
 	}
 	env.Condition(t, service, v1alpha1.ConditionReady, metav1.ConditionTrue)
 }
+
+// TestOptionalKindGoesAtStart lets an operator start while the definition of
+// ServiceMonitors goes away: discovery still names the kind, and it can be listed no
+// more. Whoever waits for it waits in vain, and looks again before long.
+func TestOptionalKindGoesAtStart(t *testing.T) {
+	options := envtest.CRDInstallOptions{Paths: []string{"testdata/crds/servicemonitors.yaml"}}
+	if _, err := envtest.InstallCRDs(env.Config, options); err != nil {
+		t.Fatal(err)
+	}
+	namespace := env.Namespace(t)
+	listed, looked := make(chan struct{}), make(chan struct{})
+	list, look := sync.OnceFunc(func() { close(listed) }), sync.OnceFunc(func() { close(looked) })
+	config := rest.CopyConfig(env.Config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			switch {
+			case strings.HasSuffix(request.URL.Path, "/servicemonitors"):
+				list()
+				return testkit.Respond(request, apierrors.NewNotFound(schema.GroupResource{Resource: "servicemonitors"}, ""))
+			case strings.HasSuffix(request.URL.Path, "/deployments/support"):
+				look() // the last kind but the optional ones that a pass looks for
+			}
+			return next.RoundTrip(request)
+		})
+	})
+	env.OperateAs(t, config, namespace, func(o *controllers.Options) { o.ReconciliationTimeout = time.Second })
+	<-listed
+	service := testkit.Service(namespace, "support", testkit.WithServiceMonitor)
+	if err := env.Client.Create(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	<-looked
+	if err := envtest.UninstallCRDs(env.Config, options); err != nil {
+		t.Fatal(err)
+	}
+	missing := env.Condition(t, service, v1alpha1.ConditionMonitoringConfigured, metav1.ConditionFalse)
+	if missing.Reason != v1alpha1.ReasonCRDNotInstalled {
+		t.Errorf("MonitoringConfigured says %s, want CRDNotInstalled", missing.Reason)
+	}
+	env.Roll(t, namespace, "support")
+	env.Condition(t, service, v1alpha1.ConditionReady, metav1.ConditionTrue)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
 // TestMonitorSwitchedOff checks that a ServiceMonitor does not outlive the wish for
 // it.

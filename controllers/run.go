@@ -60,6 +60,9 @@ type Options struct {
 	// LeaderElection lets one of several replicas work.
 	LeaderElection bool
 
+	// ReconciliationTimeout bounds one pass over one service; 0 is 30 seconds.
+	ReconciliationTimeout time.Duration
+
 	// SkipNameValidation lets tests run several operators in one process.
 	SkipNameValidation bool
 	// Clock lets tests move the time by which certificates are renewed; nil is that

@@ -3,9 +3,11 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
@@ -26,6 +28,12 @@ import (
 	"ragops.dev/ragservice/controllers/podstatus"
 	"ragops.dev/ragservice/controllers/ragservice"
 )
+
+// reconciliationTimeout bounds one pass over one service. A pass takes milliseconds,
+// but for a cache that waits for what never comes: a kind whose definition goes away
+// just when it is first asked for. Whoever waited looks again then, at a cluster that
+// does not have the kind any more.
+const reconciliationTimeout = 30 * time.Second
 
 // Setup adds the controllers to the manager.
 func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
@@ -96,6 +104,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.S
 	c, err := controller.New("ragservice", mgr, controller.Options{
 		Reconciler:              reconciler,
 		MaxConcurrentReconciles: o.Concurrency,
+		ReconciliationTimeout:   cmp.Or(o.ReconciliationTimeout, reconciliationTimeout),
 		SkipNameValidation:      new(o.SkipNameValidation),
 	})
 	if err != nil {

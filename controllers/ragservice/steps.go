@@ -83,12 +83,14 @@ func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
 	var errs []error
 	for _, child := range p.plan.Apply {
-		object, exists := p.snapshot.Objects[decide.Key{Kind: child.Kind, Name: child.Name}]
-		result, err := r.Applier.Apply(ctx, p.service.Namespace, child, object, exists)
+		key := decide.Key{Kind: child.Kind, Name: child.Name}
+		object, exists := p.snapshot.Objects[key]
+		object, result, err := r.Applier.Apply(ctx, p.service.Namespace, child, object, exists)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
+		p.snapshot.Objects[key] = object // the status is of what was just applied
 		if result != apply.Unchanged {
 			p.did(result, child.String())
 		}

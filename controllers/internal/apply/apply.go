@@ -52,38 +52,40 @@ func New(c client.Client, predictor *fields.Predictor, written *Written) *Applie
 }
 
 // Apply brings one child to what it should be. Exists and object are what is known
-// of it so far; where they agree with the configuration nothing is called.
-func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child, object decide.Object, exists bool) (Result, error) {
+// of it so far; where they agree with the configuration nothing is called. It returns
+// what is known of it then.
+func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child, object decide.Object, exists bool) (decide.Object, Result, error) {
 	data, err := json.Marshal(child.Config)
 	if err != nil {
-		return Unchanged, fmt.Errorf("encode %s: %w", child, err)
+		return object, Unchanged, fmt.Errorf("encode %s: %w", child, err)
 	}
 	hash := fields.Hash(data)
 	if exists && object.Ownership == decide.Own && object.Stamp == hash+"-"+object.Fields {
-		return Unchanged, nil
+		return object, Unchanged, nil
 	}
 	config := &unstructured.Unstructured{}
 	if err := json.Unmarshal(data, &config.Object); err != nil {
-		return Unchanged, fmt.Errorf("decode %s: %w", child, err)
+		return object, Unchanged, fmt.Errorf("decode %s: %w", child, err)
 	}
 	if err := a.stamp(config, hash); err != nil {
-		return Unchanged, err
+		return object, Unchanged, err
 	}
 	predicted := config.GetAnnotations()[Annotation]
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(build.FieldOwner), client.ForceOwnership)
 	if err != nil {
-		return Unchanged, fmt.Errorf("apply %s: %w", child, err)
+		return object, Unchanged, fmt.Errorf("apply %s: %w", child, err)
 	}
-	if seen := a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config); predicted != hash+"-"+seen.Fields {
+	seen := a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config)
+	if predicted != hash+"-"+seen.Fields {
 		a.predictor.Outdated(child.Kind)
 	}
 	switch {
 	case !exists:
-		return Created, nil
+		return seen, Created, nil
 	case config.GetResourceVersion() == object.ResourceVersion:
-		return Unchanged, nil
+		return seen, Unchanged, nil
 	default:
-		return Updated, nil
+		return seen, Updated, nil
 	}
 }
 

@@ -52,6 +52,7 @@ func (w *Written) note(key decide.Key, namespace string, object metav1.Object) d
 	noted := decide.Object{
 		UID:             object.GetUID(),
 		ResourceVersion: object.GetResourceVersion(),
+		Generation:      object.GetGeneration(),
 		Ownership:       decide.Own,
 		Stamp:           object.GetAnnotations()[Annotation],
 		Fields:          owned.Digest,

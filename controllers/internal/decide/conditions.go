@@ -107,7 +107,7 @@ func reconciling(s Snapshot, plan Plan, failure error) *metav1.Condition {
 	if s.Deployment == nil || !rolledOut(s) || s.Deployment.Status.AvailableReplicas < minimum(s) {
 		waiting = append(waiting, "the runtime's pods")
 	}
-	if build.ManagedRedis(s.Service) != nil && !redisReady(s.Redis) {
+	if build.ManagedRedis(s.Service) != nil && !redisReady(s) {
 		waiting = append(waiting, "Redis")
 	}
 	switch {
@@ -161,16 +161,29 @@ func availableOf(s Snapshot) string {
 	return fmt.Sprintf("%d of at least %d replicas are available", s.Deployment.Status.AvailableReplicas, minimum(s))
 }
 
-// rolledOut is whether all pods are of the newest revision. An autoscaler that
-// adds pods does not undo it.
+// rolledOut is whether all pods are of the newest revision, and none are left over. An
+// autoscaler that adds and takes away pods does not undo it.
 func rolledOut(s Snapshot) bool {
 	d := s.Deployment
-	return d != nil && d.Status.ObservedGeneration >= d.Generation &&
-		d.Status.UpdatedReplicas == d.Status.Replicas && (d.Status.UpdatedReplicas > 0 || scaledToZero(s))
+	if d == nil || !speaksOfNewest(s, build.DeploymentKind, d, d.Status.ObservedGeneration) {
+		return false
+	}
+	if !build.Autoscaled(s.Service) && d.Spec.Replicas != nil && d.Status.Replicas > *d.Spec.Replicas {
+		return false
+	}
+	return d.Status.UpdatedReplicas == d.Status.Replicas && (d.Status.UpdatedReplicas > 0 || scaledToZero(s))
 }
 
-func redisReady(r *appsv1.StatefulSet) bool {
-	return r != nil && r.Status.ObservedGeneration >= r.Generation && r.Status.ReadyReplicas > 0 &&
+// speaksOfNewest is whether the status of a workload is of the newest that was
+// written: the cache may show a former object with its status still, above all in the
+// very pass that applied a change.
+func speaksOfNewest(s Snapshot, kind schema.GroupVersionKind, workload metav1.Object, observed int64) bool {
+	return observed >= max(workload.GetGeneration(), s.Objects[Key{kind, workload.GetName()}].Generation)
+}
+
+func redisReady(s Snapshot) bool {
+	r := s.Redis
+	return r != nil && speaksOfNewest(s, build.StatefulSetKind, r, r.Status.ObservedGeneration) && r.Status.ReadyReplicas > 0 &&
 		(r.Status.UpdateRevision == "" || r.Status.CurrentRevision == r.Status.UpdateRevision)
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 func redisRuns(s *decide.Snapshot) {
-	s.Redis = &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{ReadyReplicas: 1}}
+	s.Redis = &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "support-redis"}, Status: appsv1.StatefulSetStatus{ReadyReplicas: 1}}
 }
 
 func monitored(s *decide.Snapshot) { exists(build.ServiceMonitorKind, "support", decide.Own)(s) }
@@ -87,6 +87,36 @@ func TestConditions(t *testing.T) {
 				s.Deployment.Status.UpdatedReplicas, s.Deployment.Status.Replicas = 4, 4
 			}),
 			want: []string{"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached, scaled, watched},
+		},
+		{
+			name: "a change was applied that the Deployment's status is not of yet",
+			changes: with(func(s *decide.Snapshot) {
+				key := decide.Key{Kind: build.DeploymentKind, Name: "support"}
+				s.Objects[key] = decide.Object{UID: "deployment", Generation: 2}
+			}),
+			want: []string{
+				"Ready=Unknown Progressing: the new configuration is rolling out; the old pods answer until it has",
+				"Reconciling=True Progressing: waiting for the runtime's pods", available, cached, scaled, watched,
+			},
+		},
+		{
+			name: "a fixed size has a pod too many",
+			changes: []func(*decide.Snapshot){deployed(2, "a", func(d *appsv1.Deployment) { d.Status.Replicas, d.Status.UpdatedReplicas = 3, 3 }),
+				redisRuns, monitored, spelled(func(s *v1alpha1.RAGServiceSpec) { s.Scaling.MaxReplicas = 2 })},
+			want: []string{
+				"Ready=Unknown Progressing: the new configuration is rolling out; the old pods answer until it has",
+				"Reconciling=True Progressing: waiting for the runtime's pods", available, cached, watched,
+			},
+		},
+		{
+			name: "a change was applied that the Redis' status is not of yet",
+			changes: with(func(s *decide.Snapshot) {
+				s.Objects[decide.Key{Kind: build.StatefulSetKind, Name: "support-redis"}] = decide.Object{Generation: 2}
+			}),
+			want: []string{
+				"Ready=True Succeeded: answers at http://support.demo.svc:8080",
+				"Reconciling=True Progressing: waiting for Redis", available, cached, scaled, watched,
+			},
 		},
 		{
 			name:    "one of two pods is gone",

@@ -66,7 +66,9 @@ type Key struct {
 type Object struct {
 	UID             types.UID
 	ResourceVersion string
-	Ownership       Ownership
+	// Generation counts the changes of its spec.
+	Generation int64
+	Ownership  Ownership
 	// Stamp is what the operator wrote on it when it applied it last.
 	Stamp string
 	// Fields identifies the set of fields that the operator owns of it. It

@@ -170,6 +170,7 @@ func (o *Observer) get(ctx context.Context, reader client.Reader, service *v1alp
 	return decide.Object{
 		UID:             object.GetUID(),
 		ResourceVersion: object.GetResourceVersion(),
+		Generation:      object.GetGeneration(),
 		Ownership:       ownership(service, object),
 		Stamp:           object.GetAnnotations()[apply.Annotation],
 		Fields:          owned.Digest,
