@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -107,29 +111,79 @@ func TestRefusedChild(t *testing.T) {
 }
 
 // TestTwoOfOneName checks that two services whose children would share a name do
-// not fight: the second is told.
+// not fight, whichever of them comes first: the second one is told, the first one is
+// not touched, and the name is the second one's as soon as the first one is gone.
 func TestTwoOfOneName(t *testing.T) {
-	namespace := env.Namespace(t)
-	operator := env.Operate(t, namespace, nil)
-	first := testkit.Service(namespace, "support", testkit.WithManagedRedis)
-	create(t, operator, first)
-	second := testkit.Service(namespace, "support-redis")
-	create(t, operator, second)
-	stalled := env.Condition(t, second, v1alpha1.ConditionStalled, metav1.ConditionTrue)
-	if stalled.Reason != v1alpha1.ReasonNameConflict {
-		t.Errorf("Stalled says %s: %s, want NameConflict", stalled.Reason, stalled.Message)
+	tests := []struct{ name, first, second string }{
+		{name: "the one with the Redis comes first", first: "support", second: "support-redis"},
+		{name: "the one with the Redis comes second", first: "support-redis", second: "support"},
 	}
-	owner := &metav1.PartialObjectMetadata{}
-	owner.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Service"})
-	if err := env.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "support-redis"}, owner); err != nil {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			namespace := env.Namespace(t)
+			operator := env.Operate(t, namespace, nil)
+			services := map[string]*v1alpha1.RAGService{
+				"support":       testkit.Service(namespace, "support", testkit.WithManagedRedis),
+				"support-redis": testkit.Service(namespace, "support-redis"),
+			}
+			first, second := services[tt.first], services[tt.second]
+			create(t, operator, first)
+			before := childVersions(t, first)
+			create(t, operator, second)
+			stalled := env.Condition(t, second, v1alpha1.ConditionStalled, metav1.ConditionTrue)
+			want := "Service support-redis exists and does not belong to this RAGService"
+			if stalled.Reason != v1alpha1.ReasonNameConflict || !strings.Contains(stalled.Message, want) {
+				t.Errorf("Stalled says %s: %s, want NameConflict and %q", stalled.Reason, stalled.Message, want)
+			}
+			if diff := cmp.Diff(before, childVersions(t, first)); diff != "" {
+				t.Errorf("the second service touched children of the first one (-before +after):\n%s", diff)
+			}
+			operator.Requests.Reset()
+			settle(t, operator)
+			if writes := operator.Requests.Writes(); len(writes) > 0 {
+				t.Errorf("the two still write: %v", writes)
+			}
+
+			if err := env.Client.Delete(t.Context(), first); err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			testkit.Eventually(t, func(ctx context.Context) error {
+				return errors.Join(env.CollectGarbage(ctx, namespace), complete(ctx, second))
+			})
+			if took := time.Since(begin); took > 20*time.Second { // it looks by itself after 30 s
+				t.Errorf("the second service had the name %s after the first one was gone, want at once", took)
+			}
+			testkit.Eventually(t, func(ctx context.Context) error {
+				if err := env.Client.Get(ctx, client.ObjectKeyFromObject(second), second); err != nil {
+					return err
+				}
+				if c := meta.FindStatusCondition(second.Status.Conditions, v1alpha1.ConditionStalled); c != nil {
+					return fmt.Errorf("it still is stalled: %s", c.Message)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// childVersions are the resource versions of a service's children.
+func childVersions(t *testing.T, service *v1alpha1.RAGService) map[string]string {
+	t.Helper()
+	owned, err := env.Owned(t.Context(), service.Namespace)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if !metav1.IsControlledBy(owner, first) {
-		t.Error("the second service took the Service of the first one's Redis")
+	all := map[string]string{}
+	for _, o := range owned {
+		if o.Owner != service.UID {
+			continue
+		}
+		object := testkit.Object(o.Kind, service.Namespace, o.Name)
+		if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			t.Fatal(err)
+		}
+		all[o.String()] = object.GetResourceVersion()
 	}
-	operator.Requests.Reset()
-	settle(t, operator)
-	if writes := operator.Requests.Writes(); len(writes) > 0 {
-		t.Errorf("the two still write: %v", writes)
-	}
+	return all
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ragops.dev/ragservice/api/v1alpha1"
@@ -358,5 +359,50 @@ func TestDeletionLeavesNoFinalizer(t *testing.T) {
 	settle(t, operator)
 	if writes := operator.Requests.Writes(); len(writes) > 0 {
 		t.Errorf("the operator wrote %v for a service that is gone", writes)
+	}
+}
+
+// TestLongestNames makes all the children there are for services with the longest
+// name that is admitted: each child can be made, and what Kubernetes makes of its
+// name can be, too.
+func TestLongestNames(t *testing.T) {
+	const (
+		longest = 46
+		// The StatefulSet's controller labels pods with its name, a dash and a hash
+		// of ten characters; a ReplicaSet's shortens names by itself.
+		revisionSuffix = 11
+	)
+	installOptional(t)
+	namespace := env.Namespace(t)
+	operator := env.Operate(t, namespace, nil)
+	for _, service := range []*v1alpha1.RAGService{
+		testkit.Service(namespace, strings.Repeat("e", longest), testkit.WithEverything),
+		testkit.Service(namespace, strings.Repeat("r", longest), testkit.WithGateway, byKEDA),
+	} {
+		create(t, operator, service)
+		testkit.Eventually(t, func(ctx context.Context) error { return complete(ctx, service) })
+		owned, err := env.Owned(t.Context(), namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range owned {
+			name, check := o.Name, validation.IsDNS1123Label
+			switch o.Kind {
+			case build.StatefulSetKind:
+				name += strings.Repeat("x", revisionSuffix)
+			case build.ConfigMapKind: // which no label and no address is made of
+				check = validation.IsDNS1123Subdomain
+			}
+			if problems := check(name); len(problems) > 0 {
+				t.Errorf("%s %s: %v", o.Kind.Kind, name, problems)
+			}
+		}
+		over := testkit.Service(namespace, service.Name+"x")
+		if err := env.Client.Create(t.Context(), over); err == nil || !strings.Contains(err.Error(), "at most 46 characters") {
+			t.Errorf("a longer name is refused with %v, want the limit in it", err)
+		}
+	}
+	if name := build.KEDAAutoscalerName(testkit.Service(namespace, strings.Repeat("r", longest))); len(name) > validation.DNS1123LabelMaxLength {
+		t.Errorf("KEDA would make an autoscaler called %s, of %d characters", name, len(name))
 	}
 }

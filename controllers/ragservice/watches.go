@@ -101,6 +101,9 @@ func (w *Watches) enqueue() handler.EventHandler {
 				w.Written.Forget(decide.Key{Kind: kind, Name: e.Object.GetName()}, e.Object.GetNamespace(), e.Object.GetUID())
 			}
 			add(q, e.Object)
+			for _, name := range build.Claimants(e.Object.GetName()) {
+				q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: e.Object.GetNamespace(), Name: name}})
+			}
 		},
 	}
 }

@@ -42,3 +42,16 @@ func Names(s *v1alpha1.RAGService, configuration string) []Name {
 		{ConfigMapKind, DashboardName(s), s.Spec.Monitoring.Dashboard != nil},
 	}
 }
+
+// Claimants are the services that may have wanted an object of this name and could
+// not have it, because it was another one's: that of the name itself, and those whose
+// name is what comes before one of its dashes.
+func Claimants(name string) []string {
+	claimants := []string{name}
+	for i := range len(name) {
+		if name[i] == '-' {
+			claimants = append(claimants, name[:i])
+		}
+	}
+	return claimants
+}
