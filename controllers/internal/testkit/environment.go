@@ -4,12 +4,16 @@
 package testkit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"ragops.dev/ragservice/controllers"
 )
@@ -63,14 +68,25 @@ func Main(m *testing.M, into **Environment) {
 // older version of Kubernetes does.
 func Older(t *testing.T, version string) *Environment {
 	t.Helper()
-	env, err := start(func(server *envtest.Environment) {
+	return forOne(t, func(server *envtest.Environment) {
 		server.ControlPlane.GetAPIServer().Configure().Append("emulated-version", version)
 	})
+}
+
+// Own starts an environment for one test, which may interrupt it.
+func Own(t *testing.T) *Environment {
+	t.Helper()
+	return forOne(t, nil)
+}
+
+func forOne(t *testing.T, change func(*envtest.Environment)) *Environment {
+	t.Helper()
+	env, err := start(change)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := env.server.Stop(); err != nil {
+		if err := errors.Join(env.server.Stop(), os.RemoveAll(env.keys)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -84,7 +100,11 @@ func start(change func(*envtest.Environment)) (*Environment, error) {
 	server := &envtest.Environment{
 		CRDDirectoryPaths:     []string{Path("config", "crd", "rag.ragops.dev_ragservices.yaml")},
 		ErrorIfCRDPathMissing: true,
+		// An API server that ends lets what is under way come to its end.
+		ControlPlaneStopTimeout: Patience,
 	}
+	// The default has addresses for 254 Services.
+	server.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 	if change != nil {
 		change(server)
 	}
@@ -109,18 +129,64 @@ func start(change func(*envtest.Environment)) (*Environment, error) {
 	return &Environment{Config: config, Client: c, server: server, keys: keys}, nil
 }
 
-// Interrupt stops the API server, runs during, and starts it again at the same
-// address.
-func (e *Environment) Interrupt(t *testing.T, during func()) {
+// Restart stops the API server, or kills it, and starts it again at the same address
+// and with the same etcd.
+func (e *Environment) Restart(t *testing.T, kill bool) {
 	t.Helper()
 	server := e.server.ControlPlane.GetAPIServer()
-	if err := server.Stop(); err != nil {
+	if kill {
+		process, err := apiServerProcess(server.CertDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Kill(); err != nil {
+			t.Fatalf("kill the API server: %v", err)
+		}
+		Eventually(t, func(context.Context) error {
+			if err := process.Signal(syscall.Signal(0)); err == nil {
+				return errors.New("the API server is still there")
+			}
+			return nil
+		})
+	}
+	if err := server.Stop(); err != nil && !kill {
 		t.Fatalf("stop the API server: %v", err)
 	}
-	during()
 	if err := server.Start(); err != nil {
 		t.Fatalf("start the API server again: %v", err)
 	}
+}
+
+// apiServerProcess finds the child of this process that serves with the keys in a
+// folder.
+func apiServerProcess(keys string) (*os.Process, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		// A process may end meanwhile.
+		line, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(line, []byte("--cert-dir="+keys)) {
+			continue
+		}
+		folder := filepath.Dir(file)
+		stat, err := os.ReadFile(filepath.Join(folder, "stat"))
+		if err != nil {
+			continue
+		}
+		// After the name, in parentheses, come the state and the parent.
+		rest := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(rest) < 2 || rest[1] != strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(folder))
+		if err != nil {
+			continue
+		}
+		return os.FindProcess(pid)
+	}
+	return nil, fmt.Errorf("no process of this one serves with the keys in %s", keys)
 }
 
 // Kubeconfig writes a file that leads to the environment with all rights.
@@ -164,6 +230,17 @@ func (e *Environment) User(t *testing.T, name string) *rest.Config {
 type Operator struct {
 	Requests *Requests
 	stop     func()
+	ended    <-chan struct{}
+}
+
+// Ended is whether the operator ended, by itself or because it was stopped.
+func (o *Operator) Ended() bool {
+	select {
+	case <-o.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Stop ends the operator and waits until it has.
@@ -186,6 +263,36 @@ func (e *Environment) Operate(t *testing.T, namespace string, change func(*contr
 // OperateAs runs an operator with the permissions of a user.
 func (e *Environment) OperateAs(t *testing.T, user *rest.Config, namespace string, change func(*controllers.Options)) *Operator {
 	t.Helper()
+	requests := &Requests{last: time.Now()}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	mgr, err := newManager(ctx, user, namespace, change, requests)
+	if err != nil {
+		cancel()
+		t.Fatalf("make the operator: %v", err)
+	}
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		defer close(ended)
+		failure = mgr.Start(ctx)
+	}()
+	stopped := false
+	operator := &Operator{Requests: requests, ended: ended, stop: func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		<-ended
+		if failure != nil {
+			t.Errorf("the operator ended with %v", failure)
+		}
+	}}
+	t.Cleanup(operator.stop)
+	return operator
+}
+
+func newManager(ctx context.Context, user *rest.Config, namespace string, change func(*controllers.Options), requests *Requests) (manager.Manager, error) {
 	options := controllers.Options{
 		RuntimeImage:         RuntimeImage,
 		Namespace:            "ragservice-system",
@@ -202,36 +309,16 @@ func (e *Environment) OperateAs(t *testing.T, user *rest.Config, namespace strin
 		change(&options)
 	}
 	config := rest.CopyConfig(user)
-	requests := &Requests{last: time.Now()}
 	requests.Wrap(config)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	mgr, err := controllers.NewManager(ctx, config, logr.Discard(), options)
-	if err != nil {
-		cancel()
-		t.Fatalf("make the operator: %v", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	stopped := false
-	operator := &Operator{Requests: requests, stop: func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the operator ended with %v", err)
-		}
-	}}
-	t.Cleanup(operator.stop)
-	return operator
+	return controllers.NewManager(ctx, config, logr.Discard(), options)
 }
 
-// Eventually waits until check finds nothing wrong.
+// Eventually waits until check finds nothing wrong. A cleanup may use it, too.
 func Eventually(t *testing.T, check func(context.Context) error) {
 	t.Helper()
 	var last error
-	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
+	ctx := context.WithoutCancel(t.Context()) // which ends before the cleanups
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
 		last = check(ctx)
 		return last == nil, nil
 	})
