@@ -65,8 +65,8 @@ type Options struct {
 
 	// SkipNameValidation lets tests run several operators in one process.
 	SkipNameValidation bool
-	// Clock lets tests move the time by which certificates are renewed; nil is that
-	// of the machine.
+	// Clock lets tests move the time that certificates, conditions and memories go by;
+	// nil is that of the machine. The lease of the leader keeps to the machine's.
 	Clock clock.Clock
 }
 

@@ -37,8 +37,11 @@ const reconciliationTimeout = 30 * time.Second
 
 // Setup adds the controllers to the manager.
 func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
 	// One sampler for both, so that a pod is asked once.
-	pods := podstatus.New(nil, clock.RealClock{})
+	pods := podstatus.New(nil, o.Clock)
 	owner, err := setupMetricsAPI(mgr, pods, o)
 	if err != nil {
 		return fmt.Errorf("set up the custom metrics API: %w", err)
@@ -54,9 +57,6 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 func setupMetricsAPI(mgr manager.Manager, pods *podstatus.Sampler, o Options) (*metricsapi.Owner, error) {
 	if o.MetricsAPIPort == 0 {
 		return nil, nil
-	}
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
 	}
 	return metricsapi.Setup(mgr, pods, metricsapi.Options{
 		Port:       o.MetricsAPIPort,
@@ -79,7 +79,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.S
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RAGService{}, references.Index, observe.IndexReferences); err != nil {
 		return err
 	}
-	written := apply.NewWritten(clock.RealClock{})
+	written := apply.NewWritten(o.Clock)
 	monitor := measure.New(mgr.GetClient(), pods, o.MeasureInterval)
 	kinds := discover.New(discoverer, build.OptionalKinds)
 	resolver := references.NewResolver(mgr.GetAPIReader())
@@ -98,7 +98,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.S
 		Applier:     apply.New(mgr.GetClient(), fields.NewPredictor(mgr.GetScheme(), discoverer.OpenAPIV3()), written),
 		Written:     written,
 		Recorder:    mgr.GetEventRecorder(build.FieldOwner),
-		Clock:       clock.RealClock{},
+		Clock:       o.Clock,
 		NewPassword: rand.Text,
 	}
 	c, err := controller.New("ragservice", mgr, controller.Options{
