@@ -2,12 +2,10 @@ package controllers_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,17 +45,13 @@ func noneServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	last := errors.New("not asked")
-	for until := time.Now().Add(testkit.Patience); last != nil && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		var served []schema.GroupVersionKind
-		served, _, last = discover.New(discoverer, build.OptionalKinds).Refresh()
-		if len(served) > 0 {
-			last = fmt.Errorf("%v are still served", served)
+	testkit.Eventually(t, func(context.Context) error {
+		served, _, err := discover.New(discoverer, build.OptionalKinds).Refresh()
+		if err == nil && len(served) > 0 {
+			err = fmt.Errorf("%v are still served", served)
 		}
-	}
-	if last != nil {
-		t.Fatal(last)
-	}
+		return err
+	})
 }
 
 // edits are merge patches that somebody might apply to a child of the kind: one of a

@@ -115,8 +115,10 @@ func TestReplicasUnderLoad(t *testing.T) {
 		}
 	})
 	load.Go(func() {
+		views := time.NewTicker(10 * time.Millisecond) // they are outdated often, not always
+		defer views.Stop()
 		for i := 0; ctx.Err() == nil; i++ {
-			time.Sleep(10 * time.Millisecond) // views are outdated often, not always
+			<-views.C
 			note := fmt.Sprintf(`{"metadata":{"annotations":{"example.com/note":"%d"}}}`, i)
 			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "support"}}
 			if err := env.Client.Patch(ctx, d, client.RawPatch("application/merge-patch+json", []byte(note))); err != nil && ctx.Err() == nil {
