@@ -61,6 +61,7 @@ type Cache struct {
 	follower *follower
 	metrics  *metrics
 	log      atomic.Pointer[invalidationLog]
+	known    knownBodies // of legacy keys
 }
 
 // Option changes what [New] makes.

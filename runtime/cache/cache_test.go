@@ -177,3 +177,15 @@ func TestQueueIsBounded(t *testing.T) {
 func xadd(stream string) *redis.XAddArgs {
 	return &redis.XAddArgs{Stream: stream, Values: map[string]any{"partition": "none"}}
 }
+
+// TestKnownBodies remembers what was valid and nothing else.
+func TestKnownBodies(t *testing.T) {
+	var known knownBodies
+	for range 2 {
+		for body, want := range map[string]bool{`{"answer":"a"}`: true, `{"answer":"a"`: false, `{"answer":"b"}`: true} {
+			if got := known.valid([]byte(body)); got != want {
+				t.Errorf("%s: %v, want %v", body, got, want)
+			}
+		}
+	}
+}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/redis/go-redis/v9"
 
 	"ragops.dev/ragservice/runtime/internal/redisconn"
@@ -44,19 +46,18 @@ func (c *Cache) Redis(ctx context.Context, k Key) (Hit, bool) {
 // fetch gets the key's answer and when it expires. The error is [redis.Nil] where
 // there is none, or none that may be served.
 func (c *Cache) fetch(ctx context.Context, k Key) (e Entry, expires time.Time, err error) {
-	err = c.conn.Query(ctx, func(ctx context.Context) error {
-		if k.legacy {
-			e, expires, err = c.getLegacy(ctx, k)
-		} else {
-			e, expires, err = c.get(ctx, k)
-		}
-		return err
-	})
-	return e, expires, err
+	if k.legacy {
+		return c.getLegacy(ctx, k)
+	}
+	return c.get(ctx, k)
 }
 
 func (c *Cache) get(ctx context.Context, k Key) (Entry, time.Time, error) {
-	raw, err := c.conn.Client.Get(ctx, k.redisKey(c.epoch)).Bytes()
+	value := redis.NewStringCmd(ctx, "get", k.redisKey(c.epoch))
+	if err := c.conn.Ask(ctx, value); err != nil {
+		return Entry{}, time.Time{}, err
+	}
+	raw, err := value.Bytes()
 	if err != nil {
 		return Entry{}, time.Time{}, err
 	}
@@ -70,20 +71,16 @@ func (c *Cache) get(ctx context.Context, k Key) (Entry, time.Time, error) {
 // getLegacy reads an answer that the old service may have written: a JSON object,
 // passed on byte for byte. Its age follows from the time it has left.
 func (c *Cache) getLegacy(ctx context.Context, k Key) (Entry, time.Time, error) {
-	var (
-		value *redis.StringCmd
-		left  *redis.DurationCmd
-	)
 	key := k.redisKey(c.epoch)
-	_, err := c.conn.Client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		value, left = p.Get(ctx, key), p.PTTL(ctx, key)
-		return nil
-	})
+	value, left := redis.NewStringCmd(ctx, "get", key), redis.NewDurationCmd(ctx, time.Millisecond, "pttl", key)
+	if err := c.conn.Ask(ctx, value, left); err != nil {
+		return Entry{}, time.Time{}, err
+	}
+	body, err := value.Bytes()
 	if err != nil {
 		return Entry{}, time.Time{}, err
 	}
-	body, _ := value.Bytes() // its error is the pipeline's
-	if !bytes.HasPrefix(body, []byte("{")) || !json.Valid(body) {
+	if !bytes.HasPrefix(body, []byte("{")) || !c.known.valid(body) {
 		return Entry{}, time.Time{}, redis.Nil
 	}
 	now := time.Now()
@@ -102,4 +99,21 @@ func (c *Cache) write(k Key, e Entry) write {
 		ttl = c.lifetime()
 	}
 	return func(ctx context.Context, p redis.Pipeliner) redis.Cmder { return p.Set(ctx, key, value, ttl) }
+}
+
+// knownBodies remembers bodies that were valid JSON, by their hash: one that many
+// queries find is not worth being read each time. The zero value knows none.
+type knownBodies [1024]atomic.Uint64
+
+func (k *knownBodies) valid(body []byte) bool {
+	hash := xxhash.Sum64(body)
+	known := &k[hash%uint64(len(k))]
+	if known.Load() == hash {
+		return true
+	}
+	if !json.Valid(body) {
+		return false
+	}
+	known.Store(hash)
+	return true
 }

@@ -102,11 +102,7 @@ func (l *Limiter) ask(ctx context.Context, id [sha256.Size]byte) (wait, ahead ti
 		return wait, ahead, "local"
 	}
 	key := "rag:v1:ratelimit:" + l.service + ":" + hex.EncodeToString(id[:16])
-	var reply []int64
-	err := l.conn.Query(ctx, func(ctx context.Context) (err error) {
-		reply, err = take.Run(ctx, l.conn.Client, []string{key}, l.interval.Microseconds(), burst.Microseconds()).Int64Slice()
-		return err
-	})
+	reply, err := l.take(ctx, key, burst)
 	if err != nil || len(reply) != 2 {
 		wait, ahead = l.local.take(id, time.Now(), l.interval, burst)
 		return wait, ahead, "local"
@@ -114,11 +110,29 @@ func (l *Limiter) ask(ctx context.Context, id [sha256.Size]byte) (wait, ahead ti
 	return time.Duration(reply[0]) * time.Microsecond, time.Duration(reply[1]) * time.Microsecond, "redis"
 }
 
+// take runs the algorithm in Redis, which is sent the script itself only where it
+// does not have it yet.
+func (l *Limiter) take(ctx context.Context, key string, burst time.Duration) ([]int64, error) {
+	reply := redis.NewCmd(ctx, "evalsha", take.Hash(), 1, key, l.interval.Microseconds(), burst.Microseconds())
+	if err := l.conn.Ask(ctx, reply); err != nil {
+		return nil, err
+	}
+	if redis.HasErrorPrefix(reply.Err(), "NOSCRIPT") {
+		reply = redis.NewCmd(ctx, "eval", takeSource, 1, key, l.interval.Microseconds(), burst.Microseconds())
+		if err := l.conn.Ask(ctx, reply); err != nil {
+			return nil, err
+		}
+	}
+	return reply.Int64Slice()
+}
+
 // take is the algorithm in Redis, by the server's own clock, so that replicas
 // whose clocks differ count alike. The key holds when the caller will be back at
 // the rate. It uses nothing that ElastiCache or Valkey would refuse: one key,
 // which is passed in, and no other state.
-var take = redis.NewScript(`
+var take = redis.NewScript(takeSource)
+
+const takeSource = `
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -128,4 +142,4 @@ if back - burst > now then
 end
 redis.call('SET', KEYS[1], string.format('%.0f', back), 'PX', math.ceil((back - now) / 1000))
 return {0, back - now}
-`)
+`

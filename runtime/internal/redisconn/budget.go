@@ -17,7 +17,7 @@ func (b *budget) left(limit time.Duration) time.Duration {
 
 func (b *budget) take(d time.Duration) { b.spent.Add(int64(d)) }
 
-// WithBudget returns a context for one query: all calls of Query under it share
+// WithBudget returns a context for one query: all calls of Ask under it share
 // one budget, so that several look-ups in a row cannot add up.
 func WithBudget(ctx context.Context) context.Context {
 	return context.WithValue(ctx, budgetKey{}, new(budget))

@@ -9,6 +9,7 @@ package redisconn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -26,14 +27,23 @@ const backgroundTimeout = time.Second
 // because the query has spent its budget.
 var ErrUnavailable = errors.New("redis is not asked for now")
 
+// ErrBusy says that Redis was not asked because there was no turn in time: so many
+// others were asking. It says nothing of Redis.
+var ErrBusy = fmt.Errorf("%w: too many are asking", ErrUnavailable)
+
 // Conn is a connection pool with its budget and breaker. Make one with [Open].
 type Conn struct {
-	// Client runs the commands. Only functions given to Query, Background and
-	// Probe may use it: they bound its time and record how it went.
+	// Client runs the commands. Only functions given to Background and Probe may
+	// use it: they bound its time and record how it went.
 	Client redis.UniversalClient
 
 	budget  time.Duration
 	breaker breaker
+	batches batcher
+	// slots are as many as the pool has connections. Whoever uses the client holds
+	// one, so that nobody waits inside it, where waiting for a connection could not
+	// be told from waiting for Redis.
+	slots chan struct{}
 }
 
 // Open prepares the pool; it does not wait for the server, which may come later.
@@ -44,7 +54,9 @@ func Open(cfg config.Redis, budget time.Duration) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{Client: redis.NewUniversalClient(options), budget: budget}, nil
+	c := &Conn{Client: redis.NewUniversalClient(options), budget: budget, slots: make(chan struct{}, max(options.PoolSize, 1))}
+	c.batches = batcher{conn: c, max: min(maxBatches, cap(c.slots))}
+	return c, nil
 }
 
 // Close closes the pool.
@@ -56,25 +68,26 @@ func (c *Conn) Available() bool { return !c.breaker.open.Load() }
 // LastError is why the server is not available; nil when it is.
 func (c *Conn) LastError() error { return c.breaker.lastError() }
 
-// Query runs f for a query: within the budget that its context has left, and
-// only while the server is available. A missing key is not an error: f gets
-// [redis.Nil] and Query returns it.
-func (c *Conn) Query(ctx context.Context, f func(context.Context) error) error {
+// Ask runs commands for a query, in one round trip and perhaps together with those
+// of other queries: within the budget that its context has left, and only while the
+// server is available. It may be called by any number of queries at a time, whatever
+// the size of the pool. Each command has its own result, which may be the error
+// [redis.Nil]; none of them may be looked at where Ask returns an error.
+func (c *Conn) Ask(ctx context.Context, commands ...redis.Cmder) error {
 	if !c.Available() {
 		return ErrUnavailable
 	}
 	limit := c.budget
 	spent, _ := ctx.Value(budgetKey{}).(*budget)
-	if spent != nil {
-		if limit = spent.left(limit); limit <= 0 {
-			return ErrUnavailable
-		}
+	if spent == nil {
+		return c.batches.ask(ctx, limit, commands)
+	}
+	if limit = spent.left(limit); limit <= 0 {
+		return ErrUnavailable
 	}
 	start := time.Now()
-	err := c.run(ctx, limit, f)
-	if spent != nil {
-		spent.take(time.Since(start))
-	}
+	err := c.batches.ask(ctx, limit, commands)
+	spent.take(time.Since(start))
 	return err
 }
 
@@ -94,6 +107,10 @@ func (c *Conn) Background(ctx context.Context, f func(context.Context) error) er
 func (c *Conn) Probe(ctx context.Context, f func(context.Context) error) error {
 	probe, cancel := context.WithTimeout(ctx, backgroundTimeout)
 	defer cancel()
+	if err := c.enter(probe); err != nil {
+		return err
+	}
+	defer c.exit()
 	start := time.Now()
 	err := f(probe)
 	switch {
@@ -106,11 +123,33 @@ func (c *Conn) Probe(ctx context.Context, f func(context.Context) error) error {
 	return err
 }
 
+// enter waits for a connection to be free.
+func (c *Conn) enter(ctx context.Context) error {
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ErrBusy
+	}
+}
+
+func (c *Conn) exit() { <-c.slots }
+
 // run bounds f and tells the breaker how it went. That the caller went away or
-// had less time than the limit says nothing of the server.
+// had less time than the limit says nothing of the server, nor does that there was
+// no connection free.
 func (c *Conn) run(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if err := c.enter(bounded); err != nil {
+		return err
+	}
+	defer c.exit()
 	err := f(bounded)
 	switch {
 	case ctx.Err() != nil:
