@@ -2,13 +2,14 @@ package embed
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
 
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/upstream"
@@ -21,11 +22,14 @@ const openAIBatch = 128
 
 // openAI asks a server that speaks OpenAI's embeddings API.
 type openAI struct {
-	cfg        config.OpenAI
-	client     *http.Client
-	embeddings openai.EmbeddingService
+	cfg    config.OpenAI
+	http   *http.Client
+	client openai.Client
 	// dimensions is sent where the model can shorten its vectors; else 0.
 	dimensions int
+	// packed is set once the server has answered in base64, plain where it refuses
+	// to.
+	packed, plain atomic.Bool
 }
 
 var _ provider = (*openAI)(nil)
@@ -35,7 +39,7 @@ func newOpenAI(cfg config.OpenAI, dimensions int) (*openAI, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openAI.apiKeyFile: %w", err)
 	}
-	o := &openAI{cfg: cfg, client: client, embeddings: openai.NewEmbeddingService(options...)}
+	o := &openAI{cfg: cfg, http: client, client: openai.Client{Options: options}}
 	// The API reference: "only supported in text-embedding-3 and later models";
 	// others refuse the field, and so do many compatible servers.
 	if strings.HasPrefix(cfg.Model, "text-embedding-3") {
@@ -50,26 +54,63 @@ func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.Ba
 
 // connect implements [connector].
 func (o *openAI) connect(ctx context.Context) error {
-	return upstream.Connect(ctx, o.client, o.cfg.BaseURL)
+	return upstream.Connect(ctx, o.http, o.cfg.BaseURL)
 }
 
-// embed implements [provider].
+// embed implements [provider]. Vectors are asked for in base64, as the official
+// Python client does: in decimals they are several times as long, and each number has
+// to be parsed. A server that does not know base64 either sends numbers all
+// the same, which are understood, or refuses the request; until one has been
+// answered in base64, a refused one is sent again without.
 func (o *openAI) embed(ctx context.Context, texts []string, _ purpose) ([][]float32, error) {
-	params := openai.EmbeddingNewParams{
-		Model: o.cfg.Model, Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: texts},
+	if o.plain.Load() {
+		return o.ask(ctx, texts, "")
 	}
-	if o.dimensions > 0 {
-		params.Dimensions = openai.Int(int64(o.dimensions))
+	vectors, err := o.ask(ctx, texts, string(openai.EmbeddingNewParamsEncodingFormatBase64))
+	if err == nil {
+		o.packed.Store(true)
+		return vectors, nil
 	}
-	// Into a form of our own: the client's keeps the text of every number beside
-	// its value, which was an eighth of the CPU time of a miss.
-	var answer struct {
+	refused, ok := errors.AsType[*upstream.Error](err)
+	if o.packed.Load() || !ok || refused.Status != http.StatusBadRequest && refused.Status != http.StatusUnprocessableEntity {
+		return nil, err
+	}
+	if vectors, again := o.ask(ctx, texts, ""); again == nil {
+		o.plain.Store(true)
+		return vectors, nil
+	}
+	return nil, err
+}
+
+// The forms of the API, as far as they are used, from "Create embeddings" of
+// OpenAI's API reference. The client's own know no base64, and keep the text of every
+// number beside its value.
+type (
+	embeddingRequest struct {
+		Model      string   `json:"model"`
+		Input      []string `json:"input"`
+		Format     string   `json:"encoding_format,omitempty"`
+		Dimensions int      `json:"dimensions,omitempty"`
+	}
+	embeddingAnswer struct {
 		Data []struct {
-			Index     int64
-			Embedding []float32
-		}
+			Index     int64        `json:"index"`
+			Embedding packedVector `json:"embedding"`
+		} `json:"data"`
 	}
-	if _, err := o.embeddings.New(ctx, params, option.WithResponseBodyInto(&answer)); err != nil {
+)
+
+func (o *openAI) ask(ctx context.Context, texts []string, format string) ([][]float32, error) {
+	body, err := json.Marshal(embeddingRequest{Model: o.cfg.Model, Input: texts, Format: format, Dimensions: o.dimensions})
+	if err != nil {
+		return nil, err
+	}
+	var response *http.Response
+	if err := o.client.Post(ctx, "embeddings", body, &response); err != nil {
+		return nil, err
+	}
+	var answer embeddingAnswer
+	if err := upstream.DecodeJSON(response, &answer); err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, len(texts))

@@ -64,10 +64,13 @@ func (t *tei) embed(ctx context.Context, texts []string, _ purpose) ([][]float32
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	var vectors [][]float32
-	if err := json.NewDecoder(response.Body).Decode(&vectors); err != nil {
+	var answer []packedVector
+	if err := upstream.DecodeJSON(response, &answer); err != nil {
 		return nil, fmt.Errorf("the response is no list of vectors: %w", err)
+	}
+	vectors := make([][]float32, len(answer))
+	for i, v := range answer {
+		vectors[i] = v
 	}
 	return vectors, nil
 }

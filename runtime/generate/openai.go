@@ -1,7 +1,9 @@
 package generate
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,9 +20,9 @@ import (
 
 // openAI asks a server that speaks the chat completions API.
 type openAI struct {
-	cfg         config.OpenAI
-	client      *http.Client
-	completions openai.ChatCompletionService
+	cfg    config.OpenAI
+	http   *http.Client
+	client openai.Client
 	// oldBound sends max_tokens, which OpenAI deprecated for
 	// max_completion_tokens and many compatible servers alone understand.
 	oldBound bool
@@ -38,10 +40,10 @@ func newOpenAI(cfg config.OpenAI) (*openAI, error) {
 		return nil, fmt.Errorf("openAI.baseURL: %w", err)
 	}
 	return &openAI{
-		cfg:         cfg,
-		client:      client,
-		completions: openai.NewChatCompletionService(options...),
-		oldBound:    cfg.AzureAPIVersion == "" && base.Hostname() != "api.openai.com",
+		cfg:      cfg,
+		http:     client,
+		client:   openai.Client{Options: options},
+		oldBound: cfg.AzureAPIVersion == "" && base.Hostname() != "api.openai.com",
 	}, nil
 }
 
@@ -49,59 +51,118 @@ func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.Ba
 
 // connect implements [connector].
 func (o *openAI) connect(ctx context.Context) error {
-	return upstream.Connect(ctx, o.client, o.cfg.BaseURL)
+	return upstream.Connect(ctx, o.http, o.cfg.BaseURL)
 }
 
 // complete implements [provider].
 func (o *openAI) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {
-	params := o.params(p)
-	if emit == nil {
-		return o.whole(ctx, params)
+	var body bytes.Buffer
+	body.Grow(512 + len(p.system) + len(p.messages[len(p.messages)-1].Content))
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // < would be six bytes
+	if err := encoder.Encode(o.request(p, emit != nil)); err != nil {
+		return Completion{}, fmt.Errorf("encode the request: %w", err)
 	}
-	params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
-	return o.stream(ctx, params, emit)
+	if emit == nil {
+		return o.whole(ctx, body.Bytes())
+	}
+	return o.stream(ctx, body.Bytes(), emit)
 }
 
-func (o *openAI) params(p prompt) openai.ChatCompletionNewParams {
-	params := openai.ChatCompletionNewParams{Model: o.cfg.Model}
+// The forms of the API, as far as they are used. The client's own keep what was
+// left out and what nobody knows apart from what was said, by reflection on every
+// field and with the text of each: half of what a miss allocated. The client sends
+// the requests and reads the streams.
+
+// chatRequest is "Create chat completion" of OpenAI's API reference.
+type chatRequest struct {
+	Model         string             `json:"model"`
+	Messages      []chatMessage      `json:"messages"`
+	MaxTokens     int                `json:"max_tokens,omitempty"`
+	MaxCompletion int                `json:"max_completion_tokens,omitempty"`
+	Temperature   *float64           `json:"temperature,omitempty"`
+	Stream        bool               `json:"stream,omitempty"`
+	StreamOptions *chatStreamOptions `json:"stream_options,omitempty"`
+}
+
+type chatMessage struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+type chatStreamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+// chatAnswer is "The chat completion object", and as a part of a stream "The chat
+// completion chunk object".
+type chatAnswer struct {
+	Model   string `json:"model"`
+	Choices []struct {
+		Message      chatMessage `json:"message"`
+		Delta        chatMessage `json:"delta"`
+		FinishReason string      `json:"finish_reason"`
+	} `json:"choices"`
+	Usage struct {
+		Prompt     int `json:"prompt_tokens"`
+		Completion int `json:"completion_tokens"`
+		Total      int `json:"total_tokens"`
+	} `json:"usage"`
+}
+
+func (a *chatAnswer) usage() Usage {
+	return Usage{InputTokens: a.Usage.Prompt, OutputTokens: a.Usage.Completion}
+}
+
+func (o *openAI) request(p prompt, stream bool) chatRequest {
+	request := chatRequest{Model: o.cfg.Model, Temperature: p.temperature, Messages: make([]chatMessage, 0, len(p.messages)+1)}
 	if p.system != "" {
-		params.Messages = append(params.Messages, openai.SystemMessage(p.system))
+		request.Messages = append(request.Messages, chatMessage{"system", p.system})
 	}
 	for _, m := range p.messages {
+		role := "user"
 		if m.Role == "assistant" {
-			params.Messages = append(params.Messages, openai.AssistantMessage(m.Content))
-		} else {
-			params.Messages = append(params.Messages, openai.UserMessage(m.Content))
+			role = m.Role
 		}
+		request.Messages = append(request.Messages, chatMessage{role, m.Content})
 	}
 	if o.oldBound {
-		params.MaxTokens = openai.Int(int64(p.maxTokens))
+		request.MaxTokens = p.maxTokens
 	} else {
-		params.MaxCompletionTokens = openai.Int(int64(p.maxTokens))
+		request.MaxCompletion = p.maxTokens
 	}
-	if p.temperature != nil {
-		params.Temperature = openai.Float(*p.temperature)
+	if stream {
+		request.Stream, request.StreamOptions = true, &chatStreamOptions{IncludeUsage: true}
 	}
-	return params
+	return request
 }
 
-func (o *openAI) whole(ctx context.Context, params openai.ChatCompletionNewParams) (Completion, error) {
-	answer, err := o.completions.New(ctx, params)
+func (o *openAI) whole(ctx context.Context, body []byte) (Completion, error) {
+	response, err := o.send(ctx, body)
 	if err != nil {
+		return Completion{}, err
+	}
+	var answer chatAnswer
+	if err := upstream.DecodeJSON(response, &answer); err != nil {
 		return Completion{}, err
 	}
 	if len(answer.Choices) == 0 {
 		return Completion{}, errors.New("the response has no choices")
 	}
-	choice := answer.Choices[0]
+	choice := &answer.Choices[0]
 	reason, err := openAIFinish(choice.FinishReason)
-	return Completion{
-		Text: choice.Message.Content, FinishReason: reason, Model: answer.Model, Usage: openAIUsage(answer.Usage),
-	}, err
+	return Completion{Text: choice.Message.Content, FinishReason: reason, Model: answer.Model, Usage: answer.usage()}, err
 }
 
-func (o *openAI) stream(ctx context.Context, params openai.ChatCompletionNewParams, emit func(string) error) (Completion, error) {
-	stream := o.completions.NewStreaming(ctx, params)
+// send has the client send a body.
+func (o *openAI) send(ctx context.Context, body []byte) (response *http.Response, err error) {
+	err = o.client.Post(ctx, "chat/completions", body, &response)
+	return response, err
+}
+
+func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (Completion, error) {
+	response, err := o.send(ctx, body)
+	stream := ssestream.NewStream[chatAnswer](ssestream.NewDecoder(response), err)
 	defer stream.Close()
 	var text strings.Builder
 	var finish string
@@ -111,13 +172,13 @@ func (o *openAI) stream(ctx context.Context, params openai.ChatCompletionNewPara
 		if chunk.Model != "" {
 			completion.Model = chunk.Model
 		}
-		if chunk.Usage.TotalTokens > 0 {
-			completion.Usage = openAIUsage(chunk.Usage)
+		if chunk.Usage.Total > 0 {
+			completion.Usage = chunk.usage()
 		}
 		if len(chunk.Choices) == 0 {
 			continue
 		}
-		choice := chunk.Choices[0]
+		choice := &chunk.Choices[0]
 		if choice.FinishReason != "" {
 			finish = choice.FinishReason
 		}
@@ -129,7 +190,6 @@ func (o *openAI) stream(ctx context.Context, params openai.ChatCompletionNewPara
 	if err := stream.Err(); err != nil {
 		return Completion{}, openAIStreamError(err)
 	}
-	var err error
 	completion.Text = text.String()
 	completion.FinishReason, err = openAIFinish(finish)
 	return completion, err
@@ -168,8 +228,4 @@ func openAIFinish(reason string) (FinishReason, error) {
 	default:
 		return "", errors.New("the answer ended for a reason other than stop, length and content_filter")
 	}
-}
-
-func openAIUsage(u openai.CompletionUsage) Usage {
-	return Usage{InputTokens: int(u.PromptTokens), OutputTokens: int(u.CompletionTokens)}
 }

@@ -1,7 +1,7 @@
 package generate
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -69,13 +69,23 @@ func userText(request Request) string {
 		return request.Question
 	}
 	var b strings.Builder
+	length := len(request.Question) + 64
+	for _, p := range request.Passages {
+		length += len(p.Source) + len(p.Text) + 16
+	}
+	b.Grow(length)
 	b.WriteString("<context>\n")
 	for i, p := range request.Passages {
-		fmt.Fprintf(&b, "[%d]", i+1)
+		b.WriteByte('[')
+		b.WriteString(strconv.Itoa(i + 1))
+		b.WriteByte(']')
 		if p.Source != "" {
-			fmt.Fprintf(&b, " %s", oneLine(p.Source))
+			b.WriteByte(' ')
+			b.WriteString(oneLine(p.Source))
 		}
-		fmt.Fprintf(&b, "\n%s\n\n", closingTag.Replace(strings.TrimSpace(p.Text)))
+		b.WriteByte('\n')
+		b.WriteString(closingTag.Replace(strings.TrimSpace(p.Text)))
+		b.WriteString("\n\n")
 	}
 	b.WriteString("</context>\n\n")
 	b.WriteString(request.Question)

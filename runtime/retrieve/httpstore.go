@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 
 	"ragops.dev/ragservice/runtime/config"
 	"ragops.dev/ragservice/runtime/upstream"
@@ -35,11 +38,31 @@ func openHTTP(cfg config.HTTPStore, r remote) (*httpStore, error) {
 	return &httpStore{remote: r, client: client, url: cfg.URL, textField: cfg.TextField}, nil
 }
 
-type httpStoreRequest struct {
-	Vector          []float32 `json:"vector"`
-	TopK            int       `json:"top_k"`
-	IncludeMetadata bool      `json:"include_metadata"`
-	Filter          *Filter   `json:"filter,omitempty"`
+// httpStoreRequest writes the body of a search. The vector is nearly all of it.
+func httpStoreRequest(query Query) ([]byte, error) {
+	const digits = 13 // of most components, with the comma
+	body := make([]byte, 0, 128+digits*len(query.Vector))
+	body = append(body, `{"vector":[`...)
+	for i, component := range query.Vector {
+		if f := float64(component); math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil, rejected(errors.New("the question's vector holds what is no number"))
+		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = strconv.AppendFloat(body, float64(component), 'g', -1, 32)
+	}
+	body = append(body, `],"top_k":`...)
+	body = strconv.AppendInt(body, int64(query.TopK), 10)
+	body = append(body, `,"include_metadata":true`...)
+	if query.Filter != nil {
+		filter, err := json.Marshal(query.Filter)
+		if err != nil {
+			return nil, rejected(err)
+		}
+		body = append(append(body, `,"filter":`...), filter...)
+	}
+	return append(body, '}'), nil
 }
 
 type httpStoreResponse struct {
@@ -58,9 +81,9 @@ func (s *httpStore) Connect(ctx context.Context) error {
 
 // Search implements [Store].
 func (s *httpStore) Search(ctx context.Context, query Query) ([]Passage, error) {
-	body, err := json.Marshal(httpStoreRequest{Vector: query.Vector, TopK: query.TopK, IncludeMetadata: true, Filter: query.Filter})
+	body, err := httpStoreRequest(query)
 	if err != nil {
-		return nil, rejected(err)
+		return nil, err
 	}
 	return ask(ctx, s.remote, func(ctx context.Context) ([]Passage, error) {
 		response, err := s.post(ctx, body)
@@ -90,9 +113,8 @@ func (s *httpStore) post(ctx context.Context, body []byte) (*httpStoreResponse, 
 	if err != nil {
 		return nil, httpError(ctx, err)
 	}
-	defer response.Body.Close()
 	var decoded httpStoreResponse
-	if err := json.NewDecoder(response.Body).Decode(&decoded); err != nil {
+	if err := upstream.DecodeJSON(response, &decoded); err != nil {
 		return nil, httpError(ctx, err)
 	}
 	if decoded.Matches == nil {

@@ -133,8 +133,10 @@ func (l legacyBody) Render(a *query.Answer) ([]byte, error) {
 		Query: a.Question, Answer: a.Text, Context: make([]string, 0, len(a.Passages)),
 		Timestamp: a.Created.UTC().Format(time.RFC3339),
 	}
+	length := 256 + len(a.Question) + len(a.Text)
 	for _, p := range a.Passages {
 		response.Context = append(response.Context, p.Text)
+		length += len(p.Text) + 4
 	}
 	if l.extended {
 		response.legacyExtras = &legacyExtras{
@@ -144,8 +146,9 @@ func (l legacyBody) Render(a *query.Answer) ([]byte, error) {
 	}
 	if l.sources {
 		response.Sources = append([]retrieve.Passage{}, a.Passages...)
+		length *= 2
 	}
-	return encode(response)
+	return encodeSized(response, length)
 }
 
 // Rebind implements query.Representation: the first field repeats the question.
@@ -171,8 +174,13 @@ func (legacyBody) Rebind(body []byte, question string) ([]byte, error) {
 }
 
 // encode writes JSON that reads well outside of HTML: < stays <.
-func encode(v any) ([]byte, error) {
+func encode(v any) ([]byte, error) { return encodeSized(v, 0) }
+
+// encodeSized is encode for what will take about so many bytes. It is kept, in
+// memory among others, so that what it does not take should not be much.
+func encodeSized(v any, length int) ([]byte, error) {
 	var buf bytes.Buffer
+	buf.Grow(length)
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {

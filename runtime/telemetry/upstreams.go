@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,18 +32,48 @@ func NewUpstreams(registry *prometheus.Registry) *Upstreams {
 // Of returns the observer of the servers of one role. The label tells the same
 // provider in two roles apart, as in model/openai and embedding/openai.
 func (u *Upstreams) Of(role config.Role) upstream.Observer {
-	return roleObserver{u, string(role) + "/"}
+	return &roleObserver{Upstreams: u, prefix: string(role) + "/", series: map[attempt]series{}}
 }
 
+// roleObserver keeps the series it has found: to look one up by its labels takes
+// longer than to count.
 type roleObserver struct {
 	*Upstreams
 	prefix string
+
+	mu     sync.RWMutex
+	series map[attempt]series
+}
+
+type attempt struct{ upstream, result string }
+
+type series struct {
+	requests prometheus.Counter
+	duration prometheus.Observer // nil where nobody was called
 }
 
 // Called implements upstream.Observer.
-func (o roleObserver) Called(name, result string, took time.Duration) {
-	o.requests.WithLabelValues(o.prefix+name, result).Inc()
-	if result != "open" { // nobody was called
-		o.duration.WithLabelValues(o.prefix + name).Observe(took.Seconds())
+func (o *roleObserver) Called(name, result string, took time.Duration) {
+	s := o.of(attempt{name, result})
+	s.requests.Inc()
+	if s.duration != nil {
+		s.duration.Observe(took.Seconds())
 	}
+}
+
+func (o *roleObserver) of(a attempt) series {
+	o.mu.RLock()
+	s, ok := o.series[a]
+	o.mu.RUnlock()
+	if ok {
+		return s
+	}
+	s.requests = o.requests.WithLabelValues(o.prefix+a.upstream, a.result)
+	if a.result != "open" {
+		s.duration = o.duration.WithLabelValues(o.prefix + a.upstream)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.series[a] = s
+	return s
 }

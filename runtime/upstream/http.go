@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 
 	"ragops.dev/ragservice/runtime/reload"
@@ -18,8 +19,11 @@ const (
 	// maxIdlePerHost keeps the connections of a burst for the next one; the
 	// standard library's 2 would open nearly each of them anew.
 	maxIdlePerHost = 512
-	idleTimeout    = 90 * time.Second
-	dialTimeout    = 5 * time.Second
+	// writeBuffer takes most requests whole, the question's vector included: what does
+	// not fit goes out in two writes, which cost more than the buffer.
+	writeBuffer = 8 << 10
+	idleTimeout = 90 * time.Second
+	dialTimeout = 5 * time.Second
 	// pingAfter is how long a HTTP/2 connection may be silent before a ping asks
 	// whether it is still alive.
 	pingAfter = 15 * time.Second
@@ -43,16 +47,7 @@ type Secret struct {
 // no redirect, for a redirect could carry the secret elsewhere. The error names a
 // file that cannot be read.
 func NewHTTPClient(secret Secret) (*http.Client, error) {
-	t := &transport{secret: secret, base: &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: dialTimeout,
-		MaxIdleConnsPerHost: maxIdlePerHost,
-		IdleConnTimeout:     idleTimeout,
-		ForceAttemptHTTP2:   true,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
-	}}
+	t := &transport{secret: secret, base: connections()}
 	if secret.File != "" {
 		file, err := reload.OpenSecret(secret.File)
 		if err != nil {
@@ -65,6 +60,22 @@ func NewHTTPClient(secret Secret) (*http.Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
+
+// connections are those of the whole process: parts that ask the same server, such
+// as an embedding and a model of one provider, use the same ones.
+var connections = sync.OnceValue(func() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: maxIdlePerHost,
+		WriteBufferSize:     writeBuffer,
+		IdleConnTimeout:     idleTimeout,
+		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
+	}
+})
 
 // transport adds the secret and gives failures their kind.
 type transport struct {
