@@ -142,7 +142,7 @@ func measure(ctx context.Context, root, serviceCores, otherCores string, quick b
 	}
 	results.Versions = versions(ctx, root)
 	say("building, and starting Redis and PostgreSQL")
-	l, err := lab.Open(ctx, root, serviceCores, otherCores)
+	l, err := lab.Open(ctx, root, "", serviceCores, otherCores)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Lab struct {
 	RedisAddress, DSN string
 
 	root    string
+	bin     string // where the programs are
 	started int
 	running []*Process
 }
@@ -54,14 +55,14 @@ func Cores() (service, others string, err error) {
 	return cores[0], strings.Join(cores[1:], ","), nil
 }
 
-// Open builds the programs of the repository at root and starts Redis and
-// PostgreSQL.
-func Open(ctx context.Context, root, serviceCores, otherCores string) (*Lab, error) {
+// Open builds the programs of the repository at root, unless they are in the folder
+// bin already, and starts Redis and PostgreSQL.
+func Open(ctx context.Context, root, bin, serviceCores, otherCores string) (*Lab, error) {
 	folder, err := os.MkdirTemp("", "ragservice-bench-")
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Folder: folder, ServiceCores: serviceCores, OtherCores: otherCores, root: root}
+	l := &Lab{Folder: folder, ServiceCores: serviceCores, OtherCores: otherCores, root: root, bin: bin}
 	for _, step := range []func(context.Context) error{l.open, l.build, l.startRedis, l.startPostgres} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, l.Close())
@@ -74,18 +75,21 @@ func Open(ctx context.Context, root, serviceCores, otherCores string) (*Lab, err
 func (l *Lab) open(context.Context) error { return os.Chmod(l.Folder, 0o755) }
 
 func (l *Lab) build(ctx context.Context) error {
-	// With the linker's flags of a release: the size of the binary is a figure.
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", l.Folder+"/", "./cmd/runtime", "./hack/perf/serve")
+	if l.bin != "" {
+		return nil
+	}
+	l.bin = l.Folder
+	// As a release is built: size and memory of the program are figures.
+	build := exec.CommandContext(ctx, "make", "--no-print-directory", "build", "BINDIR="+l.Folder, "PROGRAMS=./cmd/runtime ./hack/perf/serve")
 	build.Dir = l.root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("make build: %w\n%s", err, out)
 	}
 	return nil
 }
 
-// Binary is the path of a program that the lab built.
-func (l *Lab) Binary(name string) string { return filepath.Join(l.Folder, name) }
+// Binary is the path of a program.
+func (l *Lab) Binary(name string) string { return filepath.Join(l.bin, name) }
 
 func (l *Lab) startRedis(ctx context.Context) error {
 	_, address, err := l.Redis(ctx, l.OtherCores)

@@ -38,6 +38,8 @@ type Around struct {
 	// Patient gives Redis and PostgreSQL a second each, for scenarios in which
 	// they are slow on purpose.
 	Patient bool
+	// Profiling has the runtime serve profiles.
+	Profiling bool
 }
 
 // Service is a service that runs.
@@ -47,6 +49,9 @@ type Service struct {
 	Kind Kind
 	// URL without a path.
 	URL string
+	// Admin is the URL of the runtime's port for metrics and profiles, without a
+	// path; empty for the others.
+	Admin string
 	// Took is the time from its start to its first answer to GET /health.
 	Took time.Duration
 }
@@ -58,7 +63,8 @@ func (l *Lab) StartService(ctx context.Context, kind Kind, around Around) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	args, env, err := l.command(ctx, kind, address, around)
+	s := &Service{Kind: kind, URL: "http://" + address}
+	args, env, err := l.command(ctx, s, address, around)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ func (l *Lab) StartService(ctx context.Context, kind Kind, around Around) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Process: p, Kind: kind, URL: "http://" + address}
+	s.Process = p
 	err = p.until(ctx, func(ctx context.Context) bool { return answers(ctx, s.URL+"/health") })
 	s.Took = time.Since(began)
 	return s, err
@@ -75,7 +81,7 @@ func (l *Lab) StartService(ctx context.Context, kind Kind, around Around) (*Serv
 
 // command is how a service is run: one server process per core for FastAPI and
 // three for gunicorn, as their documents have it for one core.
-func (l *Lab) command(ctx context.Context, kind Kind, address string, around Around) (args, env []string, err error) {
+func (l *Lab) command(ctx context.Context, s *Service, address string, around Around) (args, env []string, err error) {
 	env = []string{
 		"REDIS_URL=redis://" + around.Redis + "/0", "POSTGRES_DSN=" + around.DSN, "THREADS=" + threads, "VARIANT=tuned", "PYTHONDONTWRITEBYTECODE=1",
 		"MODEL_URL=http://" + around.StandIns + "/v1", "VECTOR_URL=http://" + around.StandIns + "/query",
@@ -88,9 +94,9 @@ func (l *Lab) command(ctx context.Context, kind Kind, address string, around Aro
 		"--backlog", "4096", "--no-access-log", "--log-level", "error",
 	}
 	serve := []string{l.Binary("serve"), "-address", address, "-redis", around.Redis, "-standins", around.StandIns, "-kind"}
-	switch kind {
+	switch s.Kind {
 	case Runtime, RuntimeRedis:
-		path, err := l.runtimeConfig(ctx, kind, address, around)
+		path, err := l.runtimeConfig(ctx, s, address, around)
 		return []string{l.Binary("runtime"), "--config", path}, nil, err
 	case FastAPIGuide:
 		guide()
@@ -103,14 +109,14 @@ func (l *Lab) command(ctx context.Context, kind Kind, address string, around Aro
 	case Flask:
 		return append(gunicorn, "--worker-class", "gthread", "--threads", threads, "--keep-alive", "75", "--worker-connections", "8192", "flask_service:app"), env, nil
 	case FloorMemory, FloorRedis, FloorPath:
-		return append(serve, string(kind)), nil, nil
+		return append(serve, string(s.Kind)), nil, nil
 	}
-	return nil, nil, fmt.Errorf("there is no service %q", kind)
+	return nil, nil, fmt.Errorf("there is no service %q", s.Kind)
 }
 
 // runtimeConfig writes the configuration of hack/perf/baselines/runtime.yaml with
 // the addresses of this lab.
-func (l *Lab) runtimeConfig(ctx context.Context, kind Kind, address string, around Around) (string, error) {
+func (l *Lab) runtimeConfig(ctx context.Context, s *Service, address string, around Around) (string, error) {
 	c, err := config.Load(filepath.Join(l.root, "hack/perf/baselines/runtime.yaml"))
 	if err != nil {
 		return "", err
@@ -119,11 +125,12 @@ func (l *Lab) runtimeConfig(ctx context.Context, kind Kind, address string, arou
 	if c.Server.AdminAddress, err = freeAddress(ctx); err != nil {
 		return "", err
 	}
+	s.Admin, c.Server.Profiling = "http://"+c.Server.AdminAddress, around.Profiling
 	c.Model.OpenAI.BaseURL = "http://" + around.StandIns + "/v1"
 	c.Embedding.OpenAI.BaseURL = c.Model.OpenAI.BaseURL
 	c.VectorStore.HTTP.URL = "http://" + around.StandIns + "/query"
 	c.Cache.Redis.Addresses = []string{around.Redis}
-	if kind == RuntimeRedis {
+	if s.Kind == RuntimeRedis {
 		c.Cache.Local = nil
 	}
 	if around.DSN != "" {
