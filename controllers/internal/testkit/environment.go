@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -290,6 +291,31 @@ func (e *Environment) OperateAs(t *testing.T, user *rest.Config, namespace strin
 	}}
 	t.Cleanup(operator.stop)
 	return operator
+}
+
+// OperateFailing runs an operator whose requests fail, from its first one on, for
+// which f returns an error. When it ends because of that it is started again, as a
+// Deployment does.
+func (e *Environment) OperateFailing(t *testing.T, namespace string, f func(*http.Request) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			mgr, err := newManager(ctx, e.Config, namespace, nil, &Requests{last: time.Now(), fail: f})
+			if err == nil {
+				err = mgr.Start(ctx)
+			}
+			if err != nil {
+				t.Logf("the operator is started again after: %v", err)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
 }
 
 func newManager(ctx context.Context, user *rest.Config, namespace string, change func(*controllers.Options), requests *Requests) (manager.Manager, error) {

@@ -30,6 +30,10 @@ type Requests struct {
 // errDead is what an operator sees that is about to be killed.
 var errDead = errors.New("the operator was killed")
 
+// ErrAnswerLost is for [Requests.Fail]: the request is carried out, and the operator
+// waits for its answer until it gives up.
+var ErrAnswerLost = errors.New("context deadline exceeded while awaiting headers")
+
 // DieAt makes the operator die with one of its next writes: the n-th, counted from
 // 1, still gets out, but its answer and all later requests do not. The channel
 // closes when it happens.
@@ -113,23 +117,37 @@ func (r *Requests) wrap(next http.RoundTripper) http.RoundTripper {
 			r.last = time.Now()
 		}
 		r.mu.Unlock()
+		var err error
 		if fail != nil {
-			if err := fail(request); err != nil {
-				return Respond(request, err)
-			}
+			err = fail(request)
 		}
-		return r.send(request, next)
+		switch {
+		case err == nil:
+			return r.send(request, next)
+		case errors.Is(err, ErrAnswerLost):
+			if response, err := r.send(request, next); err == nil {
+				response.Body.Close()
+			}
+			return nil, err
+		default:
+			return Respond(request, err)
+		}
 	})
 }
 
 // Write names a request that changes something; empty for any other.
 func Write(request *http.Request) string {
-	if request.Method == http.MethodGet || strings.Contains(request.URL.Path, "/leases") || strings.Contains(request.URL.Path, "/events") {
+	if request.Method == http.MethodGet || aside(request) {
 		return ""
 	}
 	_, resource, _ := strings.Cut(request.URL.Path, "/namespaces/")
 	_, resource, _ = strings.Cut(resource, "/")
 	return request.Method + " " + resource
+}
+
+// aside is whether a request is of a lease or an event, which no service depends on.
+func aside(request *http.Request) bool {
+	return strings.Contains(request.URL.Path, "/leases") || strings.Contains(request.URL.Path, "/events")
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
