@@ -79,7 +79,7 @@ func everyChild(t *testing.T, namespace string, operator *testkit.Operator) []*u
 	t.Helper()
 	services := []*v1alpha1.RAGService{
 		testkit.Service(namespace, "support", testkit.WithEverything),
-		testkit.Service(namespace, "routed", testkit.WithGateway, byKEDA),
+		testkit.Service(namespace, "routed", testkit.WithGateway, testkit.WithManagedEmbedding, byKEDA),
 	}
 	var result []*unstructured.Unstructured
 	kinds := map[schema.GroupVersionKind]bool{}
@@ -281,7 +281,7 @@ func TestForeign(t *testing.T) {
 	namespace := env.Namespace(t)
 	services := map[string]*v1alpha1.RAGService{
 		"support": testkit.Service(namespace, "support", testkit.WithEverything),
-		"routed":  testkit.Service(namespace, "routed", testkit.WithGateway, byKEDA),
+		"routed":  testkit.Service(namespace, "routed", testkit.WithGateway, testkit.WithManagedEmbedding, byKEDA),
 	}
 	for _, s := range services {
 		if err := env.Client.Create(t.Context(), s); err != nil {

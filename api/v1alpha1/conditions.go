@@ -16,6 +16,9 @@ const (
 	// ConditionCacheAvailable says whether the Redis of the cache is there.
 	// Queries are answered without it, so Ready does not depend on it.
 	ConditionCacheAvailable = "CacheAvailable"
+	// ConditionEmbeddingAvailable says whether enough pods of the embedding server
+	// that the operator runs are ready. There is none without one.
+	ConditionEmbeddingAvailable = "EmbeddingAvailable"
 	// ConditionDependenciesReachable says whether the running pods reach the
 	// model, the embedding and the vector store, as they report it.
 	ConditionDependenciesReachable = "DependenciesReachable"

@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -211,28 +213,125 @@ type OpenAIEmbedding struct {
 	OpenAIEndpoint `json:",inline"`
 }
 
-// TextEmbeddingsInference is a server of Hugging Face Text Embeddings
-// Inference.
+// TextEmbeddingsInference is a server of Hugging Face Text Embeddings Inference: one
+// that the operator runs, or one that runs already.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.endpoint)",message="endpoint must be set: the URL of a Text Embeddings Inference server"
+// +kubebuilder:validation:XValidation:rule="has(self.model) || has(self.endpoint)",message="model must be set for a server that the operator runs, or endpoint for one that runs already"
+// +kubebuilder:validation:XValidation:rule="!has(self.endpoint) || !has(self.server)",message="server says how the operator runs the model: leave it out when endpoint is set"
+// +kubebuilder:validation:XValidation:rule="!has(self.apiKey) || has(self.endpoint)",message="apiKey is for endpoint: the server that the operator runs asks for none"
 type TextEmbeddingsInference struct {
+	// model on the Hugging Face Hub, such as
+	// sentence-transformers/all-MiniLM-L6-v2. Without endpoint, the operator runs a
+	// server of it. With endpoint, it is the model that is served there: it names
+	// the embedding in cache keys, so that a change of model never serves an old
+	// answer.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Model string `json:"model,omitempty"`
+
 	// endpoint is the URL of a server that runs already.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https']",message="must be a http or https URL, such as http://embeddings:8080"
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// model that the server serves, such as
-	// sentence-transformers/all-MiniLM-L6-v2. It names the embedding in cache
-	// keys, so that a change of model never serves an old answer.
+	// apiKey is sent to endpoint as the bearer token.
+	// +optional
+	APIKey *SecretKey `json:"apiKey,omitempty"`
+
+	// server adjusts the server that the operator runs. Leave it out for the
+	// defaults.
+	// +optional
+	Server *EmbeddingServer `json:"server,omitempty"`
+}
+
+// EmbeddingServer is how the operator runs Text Embeddings Inference: as the
+// Deployment NAME-embedding, behind a Service of that name.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || self.maxReplicas >= (has(self.minReplicas) ? self.minReplicas : 2)",message="maxReplicas must not be less than minReplicas, which is 2 where it is not set"
+// +kubebuilder:validation:XValidation:rule="!has(self.cpuPercent) || !has(self.maxReplicas) || self.maxReplicas > (has(self.minReplicas) ? self.minReplicas : 2)",message="cpuPercent has no effect when minReplicas equals maxReplicas: raise maxReplicas or leave it out"
+type EmbeddingServer struct {
+	// image of Text Embeddings Inference. By default
+	// ghcr.io/huggingface/text-embeddings-inference:cpu-1.9.3; each kind of GPU has
+	// an image of its own, such as 89-1.9.3. An upgrade of the operator keeps the
+	// default that the server was made with, unless workload.upgradePolicy is
+	// Automatic.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// revision of the model: a commit, a tag or a branch. By default the newest of
+	// the main branch at the time that a pod starts; a commit makes sure that all
+	// pods serve the same.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9._/-]*$`
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Revision string `json:"revision,omitempty"`
+
+	// token of the Hugging Face Hub, for a model that is private or gated. It is
+	// mounted as a file, which images from 1.9 on read.
+	// +optional
+	Token *SecretKey `json:"token,omitempty"`
+
+	// minReplicas is how many replicas run at least; 2 by default.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+
+	// maxReplicas is how many replicas run at most; twice minReplicas by default.
+	// Equal to minReplicas, the server does not scale and gets no autoscaler.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
+
+	// cpuPercent of the CPU request that a replica should use, which the server
+	// scales on; 80 by default.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	CPUPercent *int32 `json:"cpuPercent,omitempty"`
+
+	// resources of the container. By default it requests 1 CPU and 1Gi of memory
+	// and is limited to 2Gi.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// modelCache is where the model is kept once it is downloaded. By default each
+	// pod downloads it to a volume of up to 4Gi that goes with the pod.
+	// +optional
+	ModelCache *ModelCache `json:"modelCache,omitempty"`
+
+	// nodeSelector that a node must match, such as that of the nodes with a GPU.
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations of the pods.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+}
+
+// ModelCache is where a model is kept once it is downloaded.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.size) != has(self.persistentVolumeClaim)",message="exactly one must be set: size or persistentVolumeClaim"
+type ModelCache struct {
+	// size of a volume that goes with the pod.
+	// +kubebuilder:validation:XValidation:rule="quantity(self).isGreaterThan(quantity('63Mi'))",message="must be at least 64Mi"
+	// +optional
+	Size *resource.Quantity `json:"size,omitempty"`
+
+	// persistentVolumeClaim that exists and that all replicas can mount. A model
+	// that is in it is not downloaded.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
-	Model string `json:"model,omitempty"`
-
-	// apiKey is sent as the bearer token.
-	// +optional
-	APIKey *SecretKey `json:"apiKey,omitempty"`
+	PersistentVolumeClaim string `json:"persistentVolumeClaim,omitempty"`
 }
 
 // LexicalEmbedding has no settings of its own.

@@ -73,10 +73,12 @@ func (r *Reconciler) deleteAll(ctx context.Context, p *pass, keys []decide.Key) 
 }
 
 func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
-	if !p.plan.HandOver {
-		return nil
+	for _, deployment := range p.plan.HandOver {
+		if err := r.Applier.HandOver(ctx, deployment); err != nil {
+			return err
+		}
 	}
-	return r.Applier.HandOver(ctx, p.snapshot.Deployment)
+	return nil
 }
 
 // apply goes on after a child that fails, since the others may well work.
@@ -99,10 +101,12 @@ func (r *Reconciler) apply(ctx context.Context, p *pass) error {
 }
 
 func (r *Reconciler) initialReplicas(ctx context.Context, p *pass) error {
-	if p.plan.InitialReplicas == 0 {
-		return nil
+	for _, initial := range p.plan.InitialReplicas {
+		if err := r.Applier.Scale(ctx, initial.Deployment, initial.Number); err != nil {
+			return err
+		}
 	}
-	return r.Applier.Scale(ctx, p.snapshot.Deployment, p.plan.InitialReplicas)
+	return nil
 }
 
 func (p *pass) did(what apply.Result, object string) {

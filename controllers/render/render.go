@@ -33,13 +33,15 @@ func Children(service *v1alpha1.RAGService, o Options) ([]*unstructured.Unstruct
 	if err := errors.Join(err, decide.Check(service)); err != nil {
 		return nil, err
 	}
-	image, record := decide.Image(decide.Snapshot{Service: service, RuntimeImage: o.RuntimeImage})
+	snapshot := decide.Snapshot{Service: service, RuntimeImage: o.RuntimeImage}
+	image, record := decide.Image(snapshot)
 	children, err := build.Children(build.Input{
-		Service:     service,
-		Content:     content,
-		Image:       image,
-		RecordImage: record,
-		Operator:    build.Operator{Namespace: o.OperatorNamespace, MonitoringNamespaces: o.MonitoringNamespaces},
+		Service:        service,
+		Content:        content,
+		Image:          image,
+		RecordImage:    record,
+		EmbeddingImage: decide.EmbeddingImage(snapshot),
+		Operator:       build.Operator{Namespace: o.OperatorNamespace, MonitoringNamespaces: o.MonitoringNamespaces},
 	})
 	if err != nil {
 		return nil, err

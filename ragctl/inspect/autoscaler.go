@@ -53,6 +53,9 @@ func autoscalerOf(owned map[types.UID][]found, service *v1alpha1.RAGService) (*A
 	}
 	for _, owner := range owners {
 		for _, f := range owned[owner] {
+			if owner == service.UID && f.object.GetName() != service.Name {
+				continue // that of the embedding server
+			}
 			if u, ok := f.object.(*unstructured.Unstructured); ok && f.kind == "HorizontalPodAutoscaler" {
 				autoscaler, err := readAutoscaler(u)
 				if err != nil {
@@ -97,7 +100,8 @@ func readAutoscaler(u *unstructured.Unstructured) (*Autoscaler, error) {
 			continue
 		}
 		a.Says = append(a.Says, string(condition.Type)+"="+string(condition.Status)+": "+firstLine(condition.Message))
-		a.Trouble = a.Trouble || wanted == corev1.ConditionTrue
+		// One that is disabled has no replica to measure, as it may.
+		a.Trouble = a.Trouble || wanted == corev1.ConditionTrue && condition.Reason != "ScalingDisabled"
 	}
 	return a, nil
 }

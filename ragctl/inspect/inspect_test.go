@@ -13,7 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -101,46 +103,138 @@ func objects() []client.Object {
 				},
 			},
 		},
+		&appsv1.Deployment{
+			ObjectMeta: named(byService, "support-embedding", "embedding"),
+			Spec:       appsv1.DeploymentSpec{Replicas: new(int32(2))},
+			Status:     appsv1.DeploymentStatus{ReadyReplicas: 2},
+		},
+		&autoscalingv2.HorizontalPodAutoscaler{
+			// Listed ahead of the runtime's, so that the first is not the right one.
+			ObjectMeta: named(byService, "embedding-of-support", "embedding-hpa"),
+			Spec:       autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: new(int32(2)), MaxReplicas: 4},
+			Status:     autoscalingv2.HorizontalPodAutoscalerStatus{CurrentReplicas: 2, DesiredReplicas: 2},
+		},
 		&corev1.ConfigMap{ObjectMeta: named(byService, "support-config-0123456789", "cm")},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "rag", Name: "somebody-elses"}},
 	}
 }
 
-// TestReport reads a cluster that the fake client of controller-runtime stands in
+// kedaObjects are a service that KEDA scales, and that KEDA has not got to measure.
+func kedaObjects() []client.Object {
+	byService := ownedBy("RAGService", "night", "service")
+	scaledObject := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+		"status": map[string]any{"conditions": []any{
+			map[string]any{"type": "Ready", "status": "False", "message": "Triggers defined in ScaledObject are not working correctly\nmore"},
+			map[string]any{"type": "Active", "status": "Unknown"},
+		}},
+	}}
+	meta := named(byService, "night", "scaledobject")
+	scaledObject.SetNamespace(meta.Namespace)
+	scaledObject.SetName(meta.Name)
+	scaledObject.SetUID(meta.UID)
+	scaledObject.SetOwnerReferences(meta.OwnerReferences)
+	return []client.Object{
+		&v1alpha1.RAGService{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "rag", Name: "night", UID: "service", Generation: 1},
+			Spec:       v1alpha1.RAGServiceSpec{Scaling: v1alpha1.Scaling{MaxReplicas: 4, MetricsSource: v1alpha1.MetricsSourceKEDA}},
+			Status:     v1alpha1.RAGServiceStatus{ObservedGeneration: 1},
+		},
+		&appsv1.Deployment{ObjectMeta: named(byService, "night", "deployment"), Spec: appsv1.DeploymentSpec{Replicas: new(int32(0))}},
+		scaledObject,
+		&autoscalingv2.HorizontalPodAutoscaler{
+			ObjectMeta: named(ownedBy("ScaledObject", "night", "scaledobject"), "keda-hpa-night", "hpa"),
+			Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: new(int32(1)), MaxReplicas: 4, Metrics: []autoscalingv2.MetricSpec{
+				{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{
+					Metric: autoscalingv2.MetricIdentifier{Name: "s0-prometheus"},
+					Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: new(resource.MustParse("50"))}}},
+			}},
+			Status: autoscalingv2.HorizontalPodAutoscalerStatus{
+				CurrentMetrics: []autoscalingv2.MetricStatus{{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricStatus{
+					Metric: autoscalingv2.MetricIdentifier{Name: "s0-prometheus"}, Current: autoscalingv2.MetricValueStatus{AverageValue: new(resource.MustParse("12500m"))}}}},
+				Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{
+					{Type: autoscalingv2.ScalingActive, Status: corev1.ConditionFalse, Reason: "ScalingDisabled", Message: "scaling is disabled since the replica count of the target is zero"},
+				},
+			},
+		},
+	}
+}
+
+// TestReport reads clusters that the fake client of controller-runtime stands in
 // for, since every state of every object can be set there, and compares what a
 // person sees with a golden file.
 func TestReport(t *testing.T) {
+	for _, tt := range []struct {
+		service, golden string
+		objects         []client.Object
+	}{
+		{"support", "report.txt", objects()},
+		{"night", "report-keda.txt", kedaObjects()},
+	} {
+		t.Run(tt.service, func(t *testing.T) {
+			reader := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(tt.objects...).Build()
+			report, err := Collect(t.Context(), reader, types.NamespacedName{Namespace: "rag", Name: tt.service})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := report.Print(&got); err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", tt.golden)
+			if *update {
+				if err := os.MkdirAll("testdata", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("report (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestScaledObjectState shows what KEDA says before it looked and once all is well.
+func TestScaledObjectState(t *testing.T) {
+	for _, tt := range []struct {
+		name, status, want string
+		wantTrouble        bool
+	}{
+		{name: "not looked at", want: "KEDA has not looked yet", wantTrouble: true},
+		{name: "well", status: "True", want: "Ready"},
+		{name: "in trouble", status: "False", want: "not ready: no such query", wantTrouble: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			object := &unstructured.Unstructured{Object: map[string]any{}}
+			if tt.status != "" {
+				object.Object["status"] = map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": tt.status, "message": "no such query"}}}
+			}
+			if got, trouble := scaledObjectState(object); got != tt.want || trouble != tt.wantTrouble {
+				t.Errorf("got %q, trouble %t, want %q, %t", got, trouble, tt.want, tt.wantTrouble)
+			}
+		})
+	}
+}
+
+func scheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects()...).Build()
-	report, err := Collect(t.Context(), reader, types.NamespacedName{Namespace: "rag", Name: "support"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got bytes.Buffer
-	if err := report.Print(&got); err != nil {
-		t.Fatal(err)
-	}
-	golden := filepath.Join("testdata", "report.txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("report (-want +got):\n%s", diff)
-	}
+	scaledObject := schema.GroupVersionKind{Group: "keda.sh", Version: "v1alpha1", Kind: "ScaledObject"}
+	scheme.AddKnownTypeWithName(scaledObject, &unstructured.Unstructured{})
+	scheme.AddKnownTypeWithName(scaledObject.GroupVersion().WithKind("ScaledObjectList"), &unstructured.UnstructuredList{})
+	return scheme
 }
 
 func TestCollectNotFound(t *testing.T) {

@@ -46,6 +46,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DocumentSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Embedding"):
 		return &apiv1alpha1.EmbeddingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EmbeddingServer"):
+		return &apiv1alpha1.EmbeddingServerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Exposure"):
 		return &apiv1alpha1.ExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExternalRedis"):
@@ -72,6 +74,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MemoryStoreApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Model"):
 		return &apiv1alpha1.ModelApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ModelCache"):
+		return &apiv1alpha1.ModelCacheApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelProvider"):
 		return &apiv1alpha1.ModelProviderApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelRateLimit"):

@@ -47,6 +47,8 @@ type Input struct {
 	Content Content
 	// Image of the query runtime; see decide.Image.
 	Image string
+	// EmbeddingImage is that of the managed embedding; see decide.EmbeddingImage.
+	EmbeddingImage string
 	// RecordImage is whether the image is the operator's own choice, to be kept
 	// across upgrades of the operator.
 	RecordImage bool
@@ -98,6 +100,14 @@ func Children(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	embedding, err := embeddingDeployment(in)
+	if err != nil {
+		return nil, err
+	}
+	embeddingScaler, err := embeddingAutoscaler(in.Service)
+	if err != nil {
+		return nil, err
+	}
 	dashboard, err := dashboard(in.Service)
 	if err != nil {
 		return nil, err
@@ -106,13 +116,18 @@ func Children(in Input) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, redis := in.Service.Name, RedisName(in.Service)
+	name, redis, server := in.Service.Name, RedisName(in.Service), EmbeddingName(in.Service)
 	return []Child{
 		child(ServiceAccountKind, name, serviceAccount(in.Service)),
 		child(ConfigMapKind, in.Content.Name, configMap(in.Service, in.Content)),
 		child(NetworkPolicyKind, redis, redisNetworkPolicy(in.Service)),
 		child(ServiceKind, redis, redisService(in.Service)),
 		child(StatefulSetKind, redis, redisStatefulSet(in)),
+		child(NetworkPolicyKind, server, embeddingNetworkPolicy(in.Service)),
+		child(ServiceKind, server, embeddingService(in.Service)),
+		child(DisruptionKind, server, embeddingDisruptionBudget(in.Service)),
+		child(DeploymentKind, server, embedding),
+		child(AutoscalerKind, server, embeddingScaler),
 		child(NetworkPolicyKind, name, networkPolicy(in)),
 		child(ServiceKind, name, runtimeService(in.Service)),
 		child(DisruptionKind, name, disruptionBudget(in.Service)),

@@ -11,7 +11,8 @@ import (
 
 // TestNames checks that the two lists of children, built and looked for, agree.
 func TestNames(t *testing.T) {
-	for _, file := range []string{"testdata/small.yaml", "testdata/full.yaml", "testdata/external.yaml", "testdata/keda.yaml", "testdata/demand.yaml"} {
+	for _, file := range []string{"testdata/small.yaml", "testdata/full.yaml", "testdata/external.yaml", "testdata/keda.yaml", "testdata/demand.yaml",
+		"testdata/embedding.yaml", "testdata/embedding-gpu.yaml"} {
 		in := input(t, file)
 		wanted := map[string]bool{}
 		for _, name := range build.Names(in.Service, in.Content.Name) {
@@ -52,6 +53,41 @@ func TestNoSecretInConfiguration(t *testing.T) {
 		if r.Kind == build.RefersToSecret && !strings.Contains(string(in.Content.Data), "/"+r.Name+"/"+r.Key) {
 			t.Errorf("%s: the configuration does not name the file of Secret %s, key %s", r.Field, r.Name, r.Key)
 		}
+	}
+}
+
+// TestEmbeddingTokenStays checks that the token of the Hugging Face Hub goes to the
+// embedding server and to nobody else.
+func TestEmbeddingTokenStays(t *testing.T) {
+	in := input(t, "testdata/embedding-gpu.yaml")
+	if strings.Contains(string(in.Content.Data), "hub") {
+		t.Errorf("the runtime's configuration knows of the token:\n%s", in.Content.Data)
+	}
+	children, err := build.Children(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, child := range children {
+		if child.Config == nil {
+			continue
+		}
+		has := strings.Contains(encode(t, child), "secretName: hub")
+		if want := child.String() == "Deployment/gpu-embedding"; has != want {
+			t.Errorf("%s names the Secret of the token: %t, want %t", child, has, want)
+		}
+	}
+}
+
+// TestEmbeddingIdentity checks that another revision of a model is another embedding
+// in cache keys.
+func TestEmbeddingIdentity(t *testing.T) {
+	got := input(t, "testdata/embedding-gpu.yaml").Content.Config.Embedding.TextEmbeddingsInference
+	want := config.TextEmbeddingsInference{
+		Endpoint: "http://gpu-embedding.demo.svc:8080",
+		Model:    "BAAI/bge-small-en-v1.5@5c38ec7c405ec4b44b94cc5a9bb96e735b38267a",
+	}
+	if got == nil || *got != want {
+		t.Errorf("the runtime asks %+v, want %+v", got, want)
 	}
 }
 

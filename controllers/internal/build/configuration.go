@@ -61,7 +61,7 @@ func (t *translation) config(s *v1alpha1.RAGService) config.Config {
 		Version:     config.Version,
 		Service:     config.Service{Name: s.Name, Namespace: s.Namespace},
 		Model:       t.model(s.Spec.Model),
-		Embedding:   t.embedding(s.Spec.Embedding),
+		Embedding:   embedding(s),
 		VectorStore: t.vectorStore(s.Spec.VectorStore),
 		Cache:       t.cache(s),
 		UserContext: userContext(s.Spec.UserContext),
@@ -114,8 +114,9 @@ func bedrock(b *v1alpha1.BedrockModel) *config.Bedrock {
 	return &config.Bedrock{Model: b.Model, Region: b.Region, Endpoint: b.Endpoint}
 }
 
-func (t *translation) embedding(e v1alpha1.Embedding) config.Embedding {
+func embedding(s *v1alpha1.RAGService) config.Embedding {
 	var c config.Embedding
+	e := s.Spec.Embedding
 	if e.Dimensions != nil {
 		c.Dimensions = int(*e.Dimensions)
 	}
@@ -124,7 +125,10 @@ func (t *translation) embedding(e v1alpha1.Embedding) config.Embedding {
 	}
 	if tei := e.TextEmbeddingsInference; tei != nil {
 		c.TextEmbeddingsInference = &config.TextEmbeddingsInference{
-			Endpoint: tei.Endpoint, Model: tei.Model, APIKeyFile: optionalSecretFile(tei.APIKey),
+			Endpoint: tei.Endpoint, Model: embeddingModel(s), APIKeyFile: optionalSecretFile(tei.APIKey),
+		}
+		if ManagedEmbedding(s) != nil {
+			c.TextEmbeddingsInference.Endpoint = embeddingEndpoint(s)
 		}
 	}
 	if e.Bedrock != nil {

@@ -171,14 +171,19 @@ func topologySpread(s *v1alpha1.RAGService) ([]*corev1ac.TopologySpreadConstrain
 		}
 		return constraints, nil
 	}
+	return spreadOver(own), nil
+}
+
+// spreadOver spreads the pods over zones and hosts as far as it goes.
+func spreadOver(pods *metav1ac.LabelSelectorApplyConfiguration) []*corev1ac.TopologySpreadConstraintApplyConfiguration {
 	spread := func(key string) *corev1ac.TopologySpreadConstraintApplyConfiguration {
 		return corev1ac.TopologySpreadConstraint().
 			WithMaxSkew(1).
 			WithTopologyKey(key).
 			WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-			WithLabelSelector(own)
+			WithLabelSelector(pods)
 	}
 	return []*corev1ac.TopologySpreadConstraintApplyConfiguration{
 		spread(corev1.LabelTopologyZone), spread(corev1.LabelHostname),
-	}, nil
+	}
 }

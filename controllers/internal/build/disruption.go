@@ -15,11 +15,15 @@ func disruptionBudget(s *v1alpha1.RAGService) *policyv1ac.PodDisruptionBudgetApp
 	if s.Spec.Scaling.MinReplicas < 2 {
 		return nil
 	}
-	return policyv1ac.PodDisruptionBudget(s.Name, s.Namespace).
-		WithLabels(labels(s, ComponentRuntime)).
+	return budget(s, s.Name, ComponentRuntime)
+}
+
+func budget(s *v1alpha1.RAGService, name, component string) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
+	return policyv1ac.PodDisruptionBudget(name, s.Namespace).
+		WithLabels(labels(s, component)).
 		WithOwnerReferences(owner(s)).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
-			WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(s, ComponentRuntime))).
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(s, component))).
 			WithMaxUnavailable(intstr.FromInt32(1)).
 			WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow))
 }

@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"ragops.dev/ragservice/controllers/internal/build"
@@ -33,13 +34,18 @@ func input(t *testing.T, file string) build.Input {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
+	image := build.EmbeddingImage
+	if server := build.ManagedEmbedding(service); server != nil {
+		image = cmp.Or(server.Image, image)
+	}
 	return build.Input{
-		Service:       service,
-		Content:       content,
-		Image:         "ragservice-runtime:v1",
-		RecordImage:   service.Spec.Workload.Image == "",
-		RedisPassword: "0123456789ab",
-		Operator:      build.Operator{Namespace: "ragservice-system", MonitoringNamespaces: []string{"monitoring"}},
+		Service:        service,
+		Content:        content,
+		Image:          "ragservice-runtime:v1",
+		RecordImage:    service.Spec.Workload.Image == "",
+		EmbeddingImage: image,
+		RedisPassword:  "0123456789ab",
+		Operator:       build.Operator{Namespace: "ragservice-system", MonitoringNamespaces: []string{"monitoring"}},
 	}
 }
 
@@ -68,7 +74,7 @@ func TestGolden(t *testing.T) {
 			if *update {
 				write(t, folder, got)
 			}
-			if diff := cmp.Diff(read(t, folder), got); diff != "" {
+			if diff := gocmp.Diff(read(t, folder), got); diff != "" {
 				t.Errorf("children differ from %s (-want +got); -update writes them anew:\n%s", folder, diff)
 			}
 		})

@@ -29,13 +29,17 @@ const (
 	// AnnotationRuntimeImage is on the Deployment: the image that the operator
 	// chose for it, kept across upgrades of the operator.
 	AnnotationRuntimeImage = "rag.ragops.dev/runtime-image"
+	// AnnotationEmbeddingImage is likewise on the Deployment of the embedding server.
+	AnnotationEmbeddingImage = "rag.ragops.dev/embedding-image"
 )
 
 // Components of a service, the values of [LabelComponent].
 const (
 	ComponentRuntime = "runtime"
 	ComponentRedis   = "redis"
-	ComponentConfig  = "config"
+	// ComponentEmbedding is the managed Text Embeddings Inference.
+	ComponentEmbedding = "embedding"
+	ComponentConfig    = "config"
 	// ComponentDashboard is the ConfigMap with the dashboard.
 	ComponentDashboard = "dashboard"
 )

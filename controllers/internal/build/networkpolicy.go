@@ -47,6 +47,14 @@ func ingressPolicy(s *v1alpha1.RAGService, name, component string, rules ...*net
 			WithIngress(rules...))
 }
 
+// fromRuntime lets the pods of the query runtime reach a port.
+func fromRuntime(s *v1alpha1.RAGService, port string) *networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
+	return networkingv1ac.NetworkPolicyIngressRule().
+		WithPorts(networkPort(port)).
+		WithFrom(networkingv1ac.NetworkPolicyPeer().WithPodSelector(
+			metav1ac.LabelSelector().WithMatchLabels(Selector(s, ComponentRuntime))))
+}
+
 func networkPort(name string) *networkingv1ac.NetworkPolicyPortApplyConfiguration {
 	return networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(intstr.FromString(name))
 }

@@ -150,11 +150,7 @@ func redisNetworkPolicy(s *v1alpha1.RAGService) *networkingv1ac.NetworkPolicyApp
 	if ManagedRedis(s) == nil || !networkPolicyWanted(s) {
 		return nil
 	}
-	rule := networkingv1ac.NetworkPolicyIngressRule().
-		WithPorts(networkPort(redisPortName)).
-		WithFrom(networkingv1ac.NetworkPolicyPeer().WithPodSelector(
-			metav1ac.LabelSelector().WithMatchLabels(Selector(s, ComponentRuntime))))
-	return ingressPolicy(s, RedisName(s), ComponentRedis, rule)
+	return ingressPolicy(s, RedisName(s), ComponentRedis, fromRuntime(s, redisPortName))
 }
 
 // RedisConnections is how many connections the replicas open at most, all of them

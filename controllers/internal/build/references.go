@@ -35,6 +35,8 @@ type Reference struct {
 	Key string
 	// Field of the spec that names it, for messages.
 	Field string
+	// Component whose pods need it.
+	Component string
 }
 
 // References are all Secrets and ConfigMaps that the spec names, in the order of
@@ -63,7 +65,7 @@ type references []Reference
 
 func (r *references) secret(field string, key *v1alpha1.SecretKey) {
 	if key != nil {
-		*r = append(*r, Reference{RefersToSecret, key.Name, key.Key, field})
+		*r = append(*r, Reference{RefersToSecret, key.Name, key.Key, field, ComponentRuntime})
 	}
 }
 
@@ -80,8 +82,12 @@ func (r *references) embedding(e v1alpha1.Embedding) {
 	if e.OpenAI != nil {
 		r.secret("spec.embedding.openAI.apiKey", e.OpenAI.APIKey)
 	}
-	if e.TextEmbeddingsInference != nil {
-		r.secret("spec.embedding.textEmbeddingsInference.apiKey", e.TextEmbeddingsInference.APIKey)
+	if tei := e.TextEmbeddingsInference; tei != nil {
+		r.secret("spec.embedding.textEmbeddingsInference.apiKey", tei.APIKey)
+		if tei.Server != nil && tei.Server.Token != nil {
+			*r = append(*r, Reference{RefersToSecret, tei.Server.Token.Name, tei.Server.Token.Key,
+				"spec.embedding.textEmbeddingsInference.server.token", ComponentEmbedding})
+		}
 	}
 }
 
@@ -102,7 +108,7 @@ func (r *references) vectorStore(v v1alpha1.VectorStore) {
 	case v.Memory != nil:
 		for i, d := range v.Memory.Documents {
 			field := fmt.Sprintf("spec.vectorStore.memory.documents[%d].configMap", i)
-			*r = append(*r, Reference{RefersToConfigMap, d.ConfigMap.Name, "", field})
+			*r = append(*r, Reference{RefersToConfigMap, d.ConfigMap.Name, "", field, ComponentRuntime})
 		}
 	}
 }
@@ -115,7 +121,7 @@ func (r *references) cache(c v1alpha1.Cache) {
 		}
 	}
 	if f := c.FAQ; f != nil {
-		*r = append(*r, Reference{RefersToConfigMap, f.ConfigMap.Name, f.ConfigMap.Key, "spec.cache.faq.configMap"})
+		*r = append(*r, Reference{RefersToConfigMap, f.ConfigMap.Name, f.ConfigMap.Key, "spec.cache.faq.configMap", ComponentRuntime})
 	}
 }
 
@@ -131,11 +137,12 @@ func optionalSecretFile(key *v1alpha1.SecretKey) string {
 
 func documentsFolder(i int) string { return fmt.Sprintf("%s/%d", documentsPath, i) }
 
-// secretKeys are the keys to mount, each once, in a stable order.
+// secretKeys are the keys to mount into the pods of the query runtime, each once, in a
+// stable order.
 func secretKeys(s *v1alpha1.RAGService) []v1alpha1.SecretKey {
 	var keys []v1alpha1.SecretKey
 	for _, r := range References(s) {
-		if r.Kind == RefersToSecret {
+		if r.Kind == RefersToSecret && r.Component == ComponentRuntime {
 			keys = append(keys, v1alpha1.SecretKey{Name: r.Name, Key: r.Key})
 		}
 	}

@@ -21,6 +21,7 @@ type Name struct {
 func Names(s *v1alpha1.RAGService, configuration string) []Name {
 	name, redis := s.Name, RedisName(s)
 	managed, policy := ManagedRedis(s) != nil, networkPolicyWanted(s)
+	server, embedding := ManagedEmbedding(s), EmbeddingName(s)
 	return []Name{
 		{ServiceAccountKind, name, s.Spec.Workload.ServiceAccount.Name == ""},
 		{ConfigMapKind, configuration, configuration != ""},
@@ -28,6 +29,11 @@ func Names(s *v1alpha1.RAGService, configuration string) []Name {
 		{NetworkPolicyKind, redis, managed && policy},
 		{ServiceKind, redis, managed},
 		{StatefulSetKind, redis, managed},
+		{NetworkPolicyKind, embedding, server != nil && policy},
+		{ServiceKind, embedding, server != nil},
+		{DisruptionKind, embedding, server != nil && *server.MinReplicas >= 2},
+		{DeploymentKind, embedding, server != nil},
+		{AutoscalerKind, embedding, EmbeddingAutoscaled(s)},
 		{NetworkPolicyKind, name, policy},
 		{ServiceKind, name, true},
 		{DisruptionKind, name, s.Spec.Scaling.MinReplicas >= 2},

@@ -23,6 +23,8 @@ func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
 	runtime := runtimeAvailable(s)
 	set.Add(runtime)
 	set.Add(cacheAvailable(s))
+	embedding := embeddingAvailable(s)
+	set.Add(embedding)
 	set.Add(scalingActive(s))
 	set.Add(maxReplicasSupported(s))
 	set.Add(monitoringConfigured(s))
@@ -31,7 +33,7 @@ func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
 	set.Add(objectivesMet(s))
 
 	if s.Service.Spec.Suspend {
-		set.Add(suspended(runtime))
+		set.Add(suspended(worse(runtime, embedding)))
 		return set.Conditions(s.Service)
 	}
 	if problem := stalled(s, plan); problem != nil {
@@ -41,16 +43,25 @@ func Conditions(s Snapshot, plan Plan, failure error) []metav1.Condition {
 	}
 	reconciling := reconciling(s, plan, failure)
 	set.Add(reconciling)
-	set.Add(ready(s, runtime, reconciling, failure))
+	set.Add(ready(s, worse(runtime, embedding), reconciling, failure))
 	return set.Conditions(s.Service)
+}
+
+// worse is what a query lacks: the runtime, or else the embedding, which is nil where
+// the operator runs none.
+func worse(runtime, embedding *metav1.Condition) *metav1.Condition {
+	if runtime.Status == metav1.ConditionTrue && embedding != nil && embedding.Status != metav1.ConditionTrue {
+		return embedding
+	}
+	return runtime
 }
 
 // ready sums up what a query depends on. While a new generation rolls out it is
 // Unknown as long as the old pods answer.
-func ready(s Snapshot, runtime, reconciling *metav1.Condition, failure error) *metav1.Condition {
+func ready(s Snapshot, serving, reconciling *metav1.Condition, failure error) *metav1.Condition {
 	switch {
-	case runtime.Status != metav1.ConditionTrue:
-		return status.False(v1alpha1.ConditionReady, runtime.Reason, runtime.Message)
+	case serving.Status != metav1.ConditionTrue:
+		return status.False(v1alpha1.ConditionReady, serving.Reason, serving.Message)
 	case failure != nil:
 		// A call that failed is tried again: it is no reason to call a service that
 		// was as declared anything else.
@@ -61,19 +72,21 @@ func ready(s Snapshot, runtime, reconciling *metav1.Condition, failure error) *m
 		return status.Unknown(v1alpha1.ConditionReady, reconciling.Reason, reconciling.Message)
 	case !rolledOut(s):
 		return status.Unknown(v1alpha1.ConditionReady, v1alpha1.ReasonProgressing, "the new configuration is rolling out; the old pods answer until it has")
+	case !embeddingRolledOut(s):
+		return status.Unknown(v1alpha1.ConditionReady, v1alpha1.ReasonProgressing, "the new embedding server is rolling out; the old one is asked until it has")
 	case scaledToZero(s):
-		return status.True(v1alpha1.ConditionReady, runtime.Reason, runtime.Message)
+		return status.True(v1alpha1.ConditionReady, serving.Reason, serving.Message)
 	default:
 		return status.True(v1alpha1.ConditionReady, v1alpha1.ReasonSucceeded, "answers at "+build.Endpoint(s.Service))
 	}
 }
 
-func suspended(runtime *metav1.Condition) *metav1.Condition {
+func suspended(serving *metav1.Condition) *metav1.Condition {
 	message := "spec.suspend is set: the operator changes nothing"
-	if runtime.Status != metav1.ConditionTrue {
-		message += "; " + runtime.Message
+	if serving.Status != metav1.ConditionTrue {
+		message += "; " + serving.Message
 	}
-	return &metav1.Condition{Type: v1alpha1.ConditionReady, Status: runtime.Status, Reason: v1alpha1.ReasonSuspended, Message: message}
+	return &metav1.Condition{Type: v1alpha1.ConditionReady, Status: serving.Status, Reason: v1alpha1.ReasonSuspended, Message: message}
 }
 
 // stalled is what only a person can change.
@@ -88,17 +101,26 @@ func stalled(s Snapshot, plan Plan) *Problem {
 	if s.Measured != nil && s.Measured.Mismatch != nil {
 		return &Problem{v1alpha1.ReasonEmbeddingMismatch, mismatch(*s.Measured.Mismatch)}
 	}
-	if s.Deployment == nil {
+	switch {
+	case gaveUp(s.Deployment):
+		return podsNotReady(s, availableOf(s), build.ComponentRuntime)
+	case build.ManagedEmbedding(s.Service) != nil && gaveUp(s.Embedding):
+		return podsNotReady(s, embeddingAvailableOf(s), build.ComponentEmbedding)
+	default:
 		return nil
 	}
-	for _, c := range s.Deployment.Status.Conditions {
-		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse {
-			return &Problem{v1alpha1.ReasonPodsNotReady, fmt.Sprintf(
-				"%s; %s", availableOf(s), "see kubectl describe pods -l "+metav1.FormatLabelSelector(&metav1.LabelSelector{
-					MatchLabels: build.Selector(s.Service, build.ComponentRuntime)}))}
-		}
-	}
-	return nil
+}
+
+// gaveUp is whether a rollout takes longer than its Deployment allows.
+func gaveUp(d *appsv1.Deployment) bool {
+	return d != nil && slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
+	})
+}
+
+func podsNotReady(s Snapshot, available, component string) *Problem {
+	return &Problem{v1alpha1.ReasonPodsNotReady, fmt.Sprintf("%s; see kubectl describe pods -l %s", available,
+		metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: build.Selector(s.Service, component)}))}
 }
 
 // reconciling is nil once the cluster is as the spec says.
@@ -109,6 +131,9 @@ func reconciling(s Snapshot, plan Plan, failure error) *metav1.Condition {
 	}
 	if build.ManagedRedis(s.Service) != nil && !redisReady(s) {
 		waiting = append(waiting, "Redis")
+	}
+	if c := embeddingAvailable(s); c != nil && c.Status != metav1.ConditionTrue || !embeddingRolledOut(s) {
+		waiting = append(waiting, "the embedding server")
 	}
 	switch {
 	case failure != nil:
@@ -146,32 +171,66 @@ func runtimeAvailable(s Snapshot) *metav1.Condition {
 	case s.Deployment.Status.AvailableReplicas >= minimum(s):
 		return status.True(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonSucceeded, fmt.Sprintf("at least %d replicas are available", minimum(s)))
 	default:
-		message := availableOf(s)
-		failure := slices.IndexFunc(s.Deployment.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
-			return c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
-		})
-		if failure >= 0 {
-			message += ": " + s.Deployment.Status.Conditions[failure].Message
-		}
-		return status.False(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonPodsNotReady, message)
+		return status.False(v1alpha1.ConditionRuntimeAvailable, v1alpha1.ReasonPodsNotReady, join(": ", availableOf(s), replicaFailure(s.Deployment)))
 	}
+}
+
+// replicaFailure says why pods cannot be made; empty where they can.
+func replicaFailure(d *appsv1.Deployment) string {
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			return c.Message
+		}
+	}
+	return ""
+}
+
+// embeddingAvailable is nil where the operator runs no embedding server.
+func embeddingAvailable(s Snapshot) *metav1.Condition {
+	const kind = v1alpha1.ConditionEmbeddingAvailable
+	server := build.ManagedEmbedding(s.Service)
+	switch {
+	case server == nil:
+		return nil
+	case s.Embedding == nil:
+		return status.False(kind, v1alpha1.ReasonProgressing, "the Deployment "+build.EmbeddingName(s.Service)+" does not exist yet")
+	case s.Embedding.Status.AvailableReplicas >= *server.MinReplicas:
+		return status.True(kind, v1alpha1.ReasonSucceeded, fmt.Sprintf("at least %d replicas are available", *server.MinReplicas))
+	default:
+		return status.False(kind, v1alpha1.ReasonPodsNotReady, join(": ", embeddingAvailableOf(s), replicaFailure(s.Embedding)))
+	}
+}
+
+func embeddingAvailableOf(s Snapshot) string {
+	return fmt.Sprintf("%d of at least %d replicas of the embedding server are available",
+		s.Embedding.Status.AvailableReplicas, *build.ManagedEmbedding(s.Service).MinReplicas)
 }
 
 func availableOf(s Snapshot) string {
 	return fmt.Sprintf("%d of at least %d replicas are available", s.Deployment.Status.AvailableReplicas, minimum(s))
 }
 
-// rolledOut is whether all pods are of the newest revision, and none are left over. An
-// autoscaler that adds and takes away pods does not undo it.
-func rolledOut(s Snapshot) bool {
-	d := s.Deployment
+// rolledOut is whether all pods of the runtime are of the newest revision, and none are
+// left over.
+func rolledOut(s Snapshot) bool { return settled(s, s.Deployment, build.Autoscaled(s.Service)) }
+
+// embeddingRolledOut is likewise of the embedding server; true where the operator runs
+// none.
+func embeddingRolledOut(s Snapshot) bool {
+	return build.ManagedEmbedding(s.Service) == nil || settled(s, s.Embedding, build.EmbeddingAutoscaled(s.Service))
+}
+
+// settled is whether a Deployment has the pods that it should. An autoscaler that adds
+// and takes away pods does not undo it.
+func settled(s Snapshot, d *appsv1.Deployment, autoscaled bool) bool {
 	if d == nil || !speaksOfNewest(s, build.DeploymentKind, d, d.Status.ObservedGeneration) {
 		return false
 	}
-	if !build.Autoscaled(s.Service) && d.Spec.Replicas != nil && d.Status.Replicas > *d.Spec.Replicas {
+	none := d.Spec.Replicas != nil && *d.Spec.Replicas == 0
+	if !autoscaled && d.Spec.Replicas != nil && d.Status.Replicas > *d.Spec.Replicas {
 		return false
 	}
-	return d.Status.UpdatedReplicas == d.Status.Replicas && (d.Status.UpdatedReplicas > 0 || scaledToZero(s))
+	return d.Status.UpdatedReplicas == d.Status.Replicas && (d.Status.UpdatedReplicas > 0 || none)
 }
 
 // speaksOfNewest is whether the status of a workload is of the newest that was

@@ -48,6 +48,7 @@ func TestConditions(t *testing.T) {
 	const (
 		available = "RuntimeAvailable=True Succeeded: at least 2 replicas are available"
 		cached    = "CacheAvailable=True Succeeded: Redis is ready"
+		embedding = "EmbeddingAvailable=True Succeeded: at least 2 replicas are available"
 		scaled    = "ScalingActive=True Succeeded: scales on cpuPercent 30/80, memoryPercent 60/85"
 		watched   = "MonitoringConfigured=True Succeeded: made: ServiceMonitor"
 	)
@@ -116,6 +117,50 @@ func TestConditions(t *testing.T) {
 			want: []string{
 				"Ready=True Succeeded: answers at http://support.demo.svc:8080",
 				"Reconciling=True Progressing: waiting for Redis", available, cached, scaled, watched,
+			},
+		},
+		{
+			name: "the embedding server is there", changes: with(embedded(nil), serving(2, nil)),
+			want: []string{"Ready=True Succeeded: answers at http://support.demo.svc:8080", available, cached, embedding, scaled, watched},
+		},
+		{
+			name: "the embedding server is not there yet", changes: with(embedded(nil)),
+			want: []string{
+				"Ready=False Progressing: the Deployment support-embedding does not exist yet",
+				"Reconciling=True Progressing: waiting for the embedding server", available, cached,
+				"EmbeddingAvailable=False Progressing: the Deployment support-embedding does not exist yet", scaled, watched,
+			},
+		},
+		{
+			name:    "the embedding server rolls out and the old one is asked",
+			changes: with(embedded(nil), serving(2, func(d *appsv1.Deployment) { d.Status.Replicas, d.Status.UpdatedReplicas = 3, 1 })),
+			want: []string{
+				"Ready=Unknown Progressing: the new embedding server is rolling out; the old one is asked until it has",
+				"Reconciling=True Progressing: waiting for the embedding server", available, cached, embedding, scaled, watched,
+			},
+		},
+		{
+			name: "the embedding server lacks a pod that cannot be made",
+			changes: with(embedded(nil), serving(2, func(d *appsv1.Deployment) {
+				d.Status.AvailableReplicas = 1
+				d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}}
+			})),
+			want: []string{
+				"Ready=False PodsNotReady: 1 of at least 2 replicas of the embedding server are available: exceeded quota",
+				"Reconciling=True Progressing: waiting for the embedding server", available, cached,
+				"EmbeddingAvailable=False PodsNotReady: 1 of at least 2 replicas of the embedding server are available: exceeded quota", scaled, watched,
+			},
+		},
+		{
+			name: "the embedding server does not come up",
+			changes: with(embedded(nil), serving(2, func(d *appsv1.Deployment) {
+				d.Status.AvailableReplicas = 0
+				d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse}}
+			})),
+			want: []string{
+				"Ready=False PodsNotReady: 0 of at least 2 replicas of the embedding server are available; see kubectl describe pods -l app.kubernetes.io/component=embedding,app.kubernetes.io/instance=support,app.kubernetes.io/name=ragservice",
+				"Stalled=True PodsNotReady: 0 of at least 2 replicas of the embedding server are available; see kubectl describe pods -l app.kubernetes.io/component=embedding,app.kubernetes.io/instance=support,app.kubernetes.io/name=ragservice",
+				available, cached, "EmbeddingAvailable=False PodsNotReady: 0 of at least 2 replicas of the embedding server are available", scaled, watched,
 			},
 		},
 		{

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"ragops.dev/ragservice/api/v1alpha1"
@@ -26,20 +27,25 @@ type Plan struct {
 	// Adopt are objects of the service to make its own again, before anything that
 	// depends on them, without touching their content.
 	Adopt []build.Child
-	// HandOver is whether to hand the number of replicas over to the autoscaler
-	// before the Deployment is applied without one: a field that nobody owns any
+	// HandOver are the Deployments whose number of replicas is to be handed over to the
+	// autoscaler before they are applied without one: a field that nobody owns any
 	// more would fall back to its default, 1.
-	HandOver bool
-	// InitialReplicas is the number of replicas to bring a Deployment to that was
-	// never changed since it was made, so that it need not wait for the autoscaler
-	// to look; 0 where there is nothing to set.
-	InitialReplicas int32
+	HandOver []*appsv1.Deployment
+	// InitialReplicas are Deployments that were never changed since they were made, and
+	// what to bring them to, so that they need not wait for the autoscaler to look.
+	InitialReplicas []Replicas
 	// Problems that a person has to solve; the first is the one to show.
 	Problems []Problem
 	// Waiting names what is waited for.
 	Waiting []string
 	// Image of the query runtime.
 	Image string
+}
+
+// Replicas is a number of replicas for a Deployment.
+type Replicas struct {
+	Deployment *appsv1.Deployment
+	Number     int32
 }
 
 // Problem is something that only a person can change.
@@ -61,27 +67,27 @@ func Decide(s Snapshot) Plan {
 		return plan.refuse(v1alpha1.ReasonInvalidSpec, err.Error())
 	}
 	children, err := build.Children(build.Input{
-		Service:       s.Service,
-		Content:       s.Content,
-		Image:         image,
-		RecordImage:   record,
-		Documents:     documents(s.References),
-		RedisPassword: s.RedisPassword,
-		ReplicasHeld:  kedaHolds(s) != "",
-		Operator:      s.Operator,
+		Service:        s.Service,
+		Content:        s.Content,
+		Image:          image,
+		RecordImage:    record,
+		EmbeddingImage: EmbeddingImage(s),
+		Documents:      documents(s.References),
+		RedisPassword:  s.RedisPassword,
+		ReplicasHeld:   kedaHolds(s) != "",
+		Operator:       s.Operator,
 	})
 	if err != nil {
 		return plan.refuse(v1alpha1.ReasonInvalidSpec, err.Error())
 	}
-	missing := missingReferences(s.References)
-	if missing != "" {
+	if missing := missingReferences(s.References); missing != "" {
 		plan.Problems = append(plan.Problems, Problem{v1alpha1.ReasonReferenceNotFound, missing})
 	}
 	for _, child := range children {
-		if missing != "" && needsReferences(s, child) {
+		if lacksReferences(s, child) {
 			continue
 		}
-		if plan.waitsForAutoscaler(s, child) {
+		if plan.waitsForAutoscaler(s, child) || waitsForEmbedding(s, child) {
 			continue
 		}
 		plan.child(s, child)
@@ -197,14 +203,49 @@ func Image(s Snapshot) (image string, record bool) {
 	return s.RuntimeImage, true
 }
 
+// EmbeddingImage is the image of the managed embedding: the user's, or the one it was
+// made with, or the one that belongs to the operator's version.
+func EmbeddingImage(s Snapshot) string {
+	server := build.ManagedEmbedding(s.Service)
+	switch {
+	case server != nil && server.Image != "":
+		return server.Image
+	case s.Service.Spec.Workload.UpgradePolicy != v1alpha1.UpgradeAutomatic && s.Embedding != nil:
+		if pinned := s.Embedding.Annotations[build.AnnotationEmbeddingImage]; pinned != "" {
+			return pinned
+		}
+	}
+	return build.EmbeddingImage
+}
+
 func optional(kind schema.GroupVersionKind) bool { return slices.Contains(build.OptionalKinds, kind) }
 
-// needsReferences are the children that do not work without the Secrets and
-// ConfigMaps they mount. They are left as they are while one is missing: pods
-// that run keep running.
-func needsReferences(s Snapshot, child build.Child) bool {
-	return child.Kind == build.DeploymentKind || child.Kind == build.AutoscalerKind || child.Kind == build.ScaledObjectKind ||
-		child.Kind == build.ConfigMapKind && child.Name == s.Content.Name
+// lacksReferences are the children that do not work without a Secret or ConfigMap that
+// their pods mount and that is missing. They are left as they are: pods that run keep
+// running.
+func lacksReferences(s Snapshot, child build.Child) bool {
+	component := build.ComponentRuntime
+	switch {
+	case child.Kind == build.ConfigMapKind && child.Name == s.Content.Name, child.Kind == build.ScaledObjectKind:
+	case child.Kind != build.DeploymentKind && child.Kind != build.AutoscalerKind:
+		return false
+	case child.Name == build.EmbeddingName(s.Service):
+		component = build.ComponentEmbedding
+	}
+	return slices.ContainsFunc(s.References, func(r Resolved) bool {
+		return r.Component == component && !(r.Found && r.HasKey)
+	})
+}
+
+// waitsForEmbedding is whether the first pods have to wait for the embedding server:
+// those of a memory store embed its documents when they start, and would fail until it
+// is there, which may take it as long as the download of a model.
+func waitsForEmbedding(s Snapshot, child build.Child) bool {
+	if child.Kind != build.DeploymentKind || child.Name != s.Service.Name || s.Deployment != nil || s.Service.Spec.VectorStore.Memory == nil {
+		return false
+	}
+	embedding := embeddingAvailable(s)
+	return embedding != nil && embedding.Status != metav1.ConditionTrue
 }
 
 // missingReferences says what is missing; empty where nothing is.

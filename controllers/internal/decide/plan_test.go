@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -87,8 +88,7 @@ func spelled(change func(*v1alpha1.RAGServiceSpec)) func(*decide.Snapshot) {
 // outcome is what a case looks at of a plan.
 type outcome struct {
 	Apply, DeleteFirst, Delete []string
-	HandOver                   bool
-	InitialReplicas            int32
+	HandOver, InitialReplicas  []string
 	Problem                    string
 	Waiting                    []string
 }
@@ -133,6 +133,35 @@ func scaledObject(ownership decide.Ownership) func(*decide.Snapshot) {
 var kedaAll = append(slices.DeleteFunc(without("HorizontalPodAutoscaler/support"), func(s string) bool { return s == "ServiceMonitor/support" }),
 	"ScaledObject/support", "ServiceMonitor/support")
 
+// embedded has the operator serve a model.
+func embedded(server *v1alpha1.EmbeddingServer) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) {
+		s.Service.Spec.Embedding = v1alpha1.Embedding{TextEmbeddingsInference: &v1alpha1.TextEmbeddingsInference{Model: "BAAI/bge-m3", Server: server}}
+		s.Service.Spec.VectorStore = v1alpha1.VectorStore{HTTP: &v1alpha1.HTTPStore{URL: "http://vectors:8000/query"}}
+	}
+}
+
+// serving is an embedding server that runs with some replicas.
+func serving(replicas int32, change func(*appsv1.Deployment)) func(*decide.Snapshot) {
+	return func(s *decide.Snapshot) {
+		before := s.Deployment
+		deployed(replicas, "", change)(s)
+		s.Deployment, s.Embedding = before, s.Deployment
+		s.Embedding.Name = "support-embedding"
+	}
+}
+
+// inMemory has the pods hold the documents.
+func inMemory(s *decide.Snapshot) {
+	s.Service.Spec.VectorStore = v1alpha1.VectorStore{Memory: &v1alpha1.MemoryStore{
+		Documents: []v1alpha1.DocumentSource{{ConfigMap: v1alpha1.ConfigMapSource{Name: "docs"}}},
+	}}
+}
+
+// embeddedAll are all children of a service whose embedding the operator serves.
+var embeddedAll = slices.Concat(without()[:5], []string{"NetworkPolicy/support-embedding", "Service/support-embedding",
+	"PodDisruptionBudget/support-embedding", "Deployment/support-embedding", "HorizontalPodAutoscaler/support-embedding"}, without()[5:])
+
 func TestDecide(t *testing.T) {
 	fixed := spelled(func(s *v1alpha1.RAGServiceSpec) { s.Scaling = v1alpha1.Scaling{MinReplicas: 3, MaxReplicas: 3} })
 	tests := []struct {
@@ -147,7 +176,7 @@ func TestDecide(t *testing.T) {
 		{
 			name:    "a new Deployment is brought to the least replicas",
 			changes: []func(*decide.Snapshot){deployed(1, "a", nil)},
-			want:    outcome{Apply: without(), InitialReplicas: 2},
+			want:    outcome{Apply: without(), InitialReplicas: []string{"support to 2"}},
 		},
 		{
 			name:    "one that was changed since is the autoscaler's",
@@ -174,7 +203,72 @@ func TestDecide(t *testing.T) {
 			changes: []func(*decide.Snapshot){deployed(7, "a", nil), func(s *decide.Snapshot) {
 				s.Objects[decide.Key{Kind: build.DeploymentKind, Name: "support"}] = decide.Object{OwnsReplicas: true}
 			}},
-			want: outcome{Apply: without(), HandOver: true},
+			want: outcome{Apply: without(), HandOver: []string{"support"}},
+		},
+		{
+			name:    "an embedding server comes ahead of the pods that ask it, and is brought to its least replicas",
+			changes: []func(*decide.Snapshot){embedded(nil), serving(1, nil)},
+			want:    outcome{Apply: embeddedAll, InitialReplicas: []string{"support-embedding to 2"}},
+		},
+		{
+			name: "its replicas are handed over like those of the runtime",
+			changes: []func(*decide.Snapshot){embedded(nil), deployed(7, "a", nil), serving(3, nil), func(s *decide.Snapshot) {
+				for _, name := range []string{"support", "support-embedding"} {
+					s.Objects[decide.Key{Kind: build.DeploymentKind, Name: name}] = decide.Object{OwnsReplicas: true}
+				}
+			}},
+			want: outcome{Apply: embeddedAll, HandOver: []string{"support", "support-embedding"}},
+		},
+		{
+			name:    "one of a single replica has neither autoscaler nor budget",
+			changes: []func(*decide.Snapshot){embedded(&v1alpha1.EmbeddingServer{MinReplicas: new(int32(1)), MaxReplicas: new(int32(1))}), serving(1, nil)},
+			want: outcome{Apply: slices.DeleteFunc(slices.Clone(embeddedAll), func(name string) bool {
+				return name == "PodDisruptionBudget/support-embedding" || name == "HorizontalPodAutoscaler/support-embedding"
+			})},
+		},
+		{
+			name:    "KEDA that holds the runtime leaves the autoscaler of the embedding server alone",
+			changes: []func(*decide.Snapshot){embedded(nil), keda, exists(build.AutoscalerKind, "support", decide.Own)},
+			want: outcome{
+				Apply:       slices.DeleteFunc(slices.Clone(embeddedAll), func(name string) bool { return name == "HorizontalPodAutoscaler/support" }),
+				DeleteFirst: []string{"HorizontalPodAutoscaler/support"},
+				Waiting:     []string{"the former HorizontalPodAutoscaler support to be gone"},
+			},
+		},
+		{
+			name:    "pods that embed their documents when they start wait for the server",
+			changes: []func(*decide.Snapshot){embedded(nil), inMemory},
+			want:    outcome{Apply: slices.DeleteFunc(slices.Clone(embeddedAll), func(name string) bool { return name == "Deployment/support" })},
+		},
+		{
+			name:    "and come once it is there",
+			changes: []func(*decide.Snapshot){embedded(nil), inMemory, serving(2, nil)},
+			want:    outcome{Apply: embeddedAll},
+		},
+		{
+			name:    "those that are there stay as declared when it falls short",
+			changes: []func(*decide.Snapshot){embedded(nil), inMemory, deployed(2, "a", nil), serving(2, func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 0 })},
+			want:    outcome{Apply: embeddedAll},
+		},
+		{
+			name:    "an embedding server that is not wanted goes",
+			changes: []func(*decide.Snapshot){exists(build.DeploymentKind, "support-embedding", decide.Own), exists(build.AutoscalerKind, "support-embedding", decide.Own)},
+			want:    outcome{Apply: without(), DeleteFirst: []string{"HorizontalPodAutoscaler/support-embedding"}, Delete: []string{"Deployment/support-embedding"}},
+		},
+		{
+			name: "the token of an embedding server that is missing holds up nothing else",
+			changes: []func(*decide.Snapshot){embedded(&v1alpha1.EmbeddingServer{Token: &v1alpha1.SecretKey{Name: "hub", Key: "token"}}), func(s *decide.Snapshot) {
+				for _, r := range build.References(s.Service) {
+					there := r.Component == build.ComponentRuntime
+					s.References = append(s.References, decide.Resolved{Reference: r, Found: there, HasKey: there})
+				}
+			}},
+			want: outcome{
+				Apply: slices.DeleteFunc(slices.Clone(embeddedAll), func(name string) bool {
+					return name == "Deployment/support-embedding" || name == "HorizontalPodAutoscaler/support-embedding"
+				}),
+				Problem: "ReferenceNotFound: spec.embedding.textEmbeddingsInference.server.token: Secret hub does not exist: it is picked up as soon as it appears",
+			},
 		},
 		{
 			name:    "KEDA comes once the operator's autoscaler is gone",
@@ -232,7 +326,7 @@ func TestDecide(t *testing.T) {
 			name: "what KEDA has scaled to zero is woken for an autoscaler that would leave it",
 			changes: []func(*decide.Snapshot){deployed(0, "a", func(d *appsv1.Deployment) { d.Generation = 5 }),
 				exists(build.AutoscalerKind, "support", decide.Own)},
-			want: outcome{Apply: without(), InitialReplicas: 2},
+			want: outcome{Apply: without(), InitialReplicas: []string{"support to 2"}},
 		},
 		{
 			name: "what may have no replica and has none is left to its autoscaler",
@@ -243,7 +337,7 @@ func TestDecide(t *testing.T) {
 		{
 			name:    "and is woken once for a new one, which would not look at it",
 			changes: []func(*decide.Snapshot){demand, deployed(0, "a", func(d *appsv1.Deployment) { d.Generation = 5 })},
-			want:    outcome{Apply: without("PodDisruptionBudget/support"), InitialReplicas: 1},
+			want:    outcome{Apply: without("PodDisruptionBudget/support"), InitialReplicas: []string{"support to 1"}},
 		},
 		{
 			name:    "replicas that the autoscaler holds are left alone",
@@ -352,7 +446,13 @@ func TestDecide(t *testing.T) {
 			plan := decide.Decide(s)
 			got := outcome{
 				DeleteFirst: names(plan.DeleteFirst), Delete: names(plan.Delete),
-				HandOver: plan.HandOver, InitialReplicas: plan.InitialReplicas, Waiting: plan.Waiting,
+				Waiting: plan.Waiting,
+			}
+			for _, deployment := range plan.HandOver {
+				got.HandOver = append(got.HandOver, deployment.Name)
+			}
+			for _, initial := range plan.InitialReplicas {
+				got.InitialReplicas = append(got.InitialReplicas, fmt.Sprintf("%s to %d", initial.Deployment.Name, initial.Number))
 			}
 			for _, child := range plan.Apply {
 				got.Apply = append(got.Apply, strings.Replace(child.String(), s.Content.Hash, "HASH", 1))
@@ -405,6 +505,32 @@ func TestImage(t *testing.T) {
 			image, record := decide.Image(snapshot(t, tt.changes...))
 			if image != tt.wantImage || record != tt.wantRecord {
 				t.Errorf("got %s, record %t, want %s, record %t", image, record, tt.wantImage, tt.wantRecord)
+			}
+		})
+	}
+}
+
+func TestEmbeddingImage(t *testing.T) {
+	pinned := serving(2, func(d *appsv1.Deployment) {
+		d.Annotations = map[string]string{build.AnnotationEmbeddingImage: "tei:v1"}
+	})
+	tests := []struct {
+		name    string
+		changes []func(*decide.Snapshot)
+		want    string
+	}{
+		{name: "a new service takes the operator's", changes: []func(*decide.Snapshot){embedded(nil)}, want: build.EmbeddingImage},
+		{name: "an upgrade of the operator changes nothing", changes: []func(*decide.Snapshot){embedded(nil), pinned}, want: "tei:v1"},
+		{
+			name: "unless the service says so", want: build.EmbeddingImage,
+			changes: []func(*decide.Snapshot){embedded(nil), pinned, spelled(func(s *v1alpha1.RAGServiceSpec) { s.Workload.UpgradePolicy = v1alpha1.UpgradeAutomatic })},
+		},
+		{name: "an image of the user's own wins", changes: []func(*decide.Snapshot){embedded(&v1alpha1.EmbeddingServer{Image: "own:v9"}), pinned}, want: "own:v9"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := decide.EmbeddingImage(snapshot(t, tt.changes...)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}

@@ -3,6 +3,8 @@ package decide
 import (
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
+
 	"ragops.dev/ragservice/controllers/internal/build"
 )
 
@@ -29,9 +31,11 @@ func kedaHolds(s Snapshot) string {
 }
 
 // waitsForAutoscaler is whether a child has to wait for a former autoscaler, or is
-// one that has to stay until its successor can come.
+// one that has to stay until its successor can come. KEDA scales the query runtime and
+// nothing else.
 func (p *Plan) waitsForAutoscaler(s Snapshot, child build.Child) bool {
 	switch {
+	case child.Name != s.Service.Name:
 	case child.Kind == build.AutoscalerKind && child.Config != nil:
 		if held := kedaHolds(s); held != "" {
 			p.Waiting = append(p.Waiting, held)
@@ -54,21 +58,31 @@ func (p *Plan) waitsForAutoscaler(s Snapshot, child build.Child) bool {
 	return false
 }
 
-// replicas sees to a Deployment whose number of replicas is not in its
+// replicas sees to the Deployments whose number of replicas is not in their
 // configuration.
 func (p *Plan) replicas(s Snapshot) {
-	applies := slices.ContainsFunc(p.Apply, func(c build.Child) bool { return c.Kind == build.DeploymentKind })
-	held := build.Autoscaled(s.Service) || kedaHolds(s) != ""
-	if !applies || !held || s.Deployment == nil || s.Deployment.Spec.Replicas == nil {
+	if build.Autoscaled(s.Service) || kedaHolds(s) != "" {
+		p.scaled(s, s.Deployment, s.Service.Spec.Scaling.MinReplicas, wakes(s))
+	}
+	if build.EmbeddingAutoscaled(s.Service) {
+		p.scaled(s, s.Embedding, *build.ManagedEmbedding(s.Service).MinReplicas, true)
+	}
+}
+
+// scaled sees to one that an autoscaler holds. Woken is whether one without a replica
+// has to be brought back.
+func (p *Plan) scaled(s Snapshot, d *appsv1.Deployment, least int32, woken bool) {
+	if d == nil || d.Spec.Replicas == nil || !slices.ContainsFunc(p.Apply, func(c build.Child) bool {
+		return c.Kind == build.DeploymentKind && c.Name == d.Name
+	}) {
 		return
 	}
-	current := *s.Deployment.Spec.Replicas
-	least := s.Service.Spec.Scaling.MinReplicas
+	current := *d.Spec.Replicas
 	switch {
-	case s.Objects[Key{build.DeploymentKind, s.Service.Name}].OwnsReplicas:
-		p.HandOver = true
-	case s.Deployment.Generation == 1 && current < least, current == 0 && wakes(s):
-		p.InitialReplicas = max(least, 1)
+	case s.Objects[Key{build.DeploymentKind, d.Name}].OwnsReplicas:
+		p.HandOver = append(p.HandOver, d)
+	case d.Generation == 1 && current < least, current == 0 && woken:
+		p.InitialReplicas = append(p.InitialReplicas, Replicas{d, max(least, 1)})
 	}
 }
 

@@ -23,10 +23,11 @@ type Snapshot struct {
 	ContentError error
 	// Objects that exist under the names of children.
 	Objects map[Key]Object
-	// Deployment, Redis and Autoscaler with their status; nil where they do not
-	// exist or are not the service's own.
+	// Deployment, Redis, Embedding (the managed one) and Autoscaler with their status;
+	// nil where they do not exist or are not the service's own.
 	Deployment *appsv1.Deployment
 	Redis      *appsv1.StatefulSet
+	Embedding  *appsv1.Deployment
 	Autoscaler *autoscalingv2.HorizontalPodAutoscaler
 	// Configurations are the names of the service's own configuration ConfigMaps.
 	Configurations []string

@@ -78,7 +78,7 @@ func (o *Observer) Observe(ctx context.Context, service *v1alpha1.RAGService) (*
 // for their status; of the others metadata will do: their content is the
 // operator's own.
 func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
-	deployment, redis := &appsv1.Deployment{}, &appsv1.StatefulSet{}
+	deployment, redis, embedding := &appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.Deployment{}
 	autoscaler, other := &autoscalingv2.HorizontalPodAutoscaler{}, &autoscalingv2.HorizontalPodAutoscaler{}
 	for _, name := range build.Names(s.Service, s.Content.Name) {
 		if name.Name == "" || slices.Contains(build.OptionalKinds, name.Kind) && !s.Served[name.Kind] {
@@ -88,6 +88,9 @@ func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
 		switch name.Kind {
 		case build.DeploymentKind:
 			object = deployment
+			if name.Name == build.EmbeddingName(s.Service) {
+				object = embedding
+			}
 		case build.StatefulSetKind:
 			object = redis
 		case build.AutoscalerKind:
@@ -107,6 +110,9 @@ func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
 	}
 	if metav1.IsControlledBy(redis, s.Service) {
 		s.Redis = redis
+	}
+	if metav1.IsControlledBy(embedding, s.Service) {
+		s.Embedding = embedding
 	}
 	if scales(s, autoscaler) {
 		s.Autoscaler = autoscaler

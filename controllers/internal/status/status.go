@@ -17,6 +17,7 @@ var order = []string{
 	v1alpha1.ConditionStalled,
 	v1alpha1.ConditionRuntimeAvailable,
 	v1alpha1.ConditionCacheAvailable,
+	v1alpha1.ConditionEmbeddingAvailable,
 	v1alpha1.ConditionDependenciesReachable,
 	v1alpha1.ConditionScalingActive,
 	v1alpha1.ConditionMaxReplicasSupported,

@@ -125,9 +125,37 @@ func (e *Environment) Roll(t *testing.T, namespace, name string) {
 		if n < service.Spec.Scaling.MinReplicas {
 			return fmt.Errorf("the Deployment has %d replicas, and is about to get %d", n, service.Spec.Scaling.MinReplicas)
 		}
-		d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
+		d.Status = rolled(d)
 		return e.Client.Status().Update(ctx, d)
 	})
+}
+
+// RollEmbedding plays the Deployment controller for a managed embedding.
+func (e *Environment) RollEmbedding(t *testing.T, namespace, name string) {
+	t.Helper()
+	Eventually(t, func(ctx context.Context) error {
+		d, service := &appsv1.Deployment{}, &v1alpha1.RAGService{}
+		key := client.ObjectKey{Namespace: namespace, Name: name}
+		if err := e.Client.Get(ctx, key, service); err != nil {
+			return err
+		}
+		key.Name += "-embedding"
+		if err := e.Client.Get(ctx, key, d); err != nil {
+			return err
+		}
+		n, least := *d.Spec.Replicas, *build.ManagedEmbedding(service).MinReplicas
+		if n < least {
+			return fmt.Errorf("the embedding server has %d replicas, and is about to get %d", n, least)
+		}
+		d.Status = rolled(d)
+		return e.Client.Status().Update(ctx, d)
+	})
+}
+
+// rolled is the status of a Deployment whose pods are all there.
+func rolled(d *appsv1.Deployment) appsv1.DeploymentStatus {
+	n := *d.Spec.Replicas
+	return appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
 }
 
 // RollRedis plays the StatefulSet controller for a managed Redis.

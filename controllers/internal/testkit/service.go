@@ -35,6 +35,11 @@ func WithManagedRedis(s *v1alpha1.RAGService) {
 	s.Spec.Cache = &v1alpha1.Cache{Redis: &v1alpha1.Redis{Managed: &v1alpha1.ManagedRedis{}}}
 }
 
+// WithManagedEmbedding has a model served by the operator.
+func WithManagedEmbedding(s *v1alpha1.RAGService) {
+	s.Spec.Embedding = v1alpha1.Embedding{TextEmbeddingsInference: &v1alpha1.TextEmbeddingsInference{Model: "sentence-transformers/all-MiniLM-L6-v2"}}
+}
+
 // WithServiceMonitor asks for a ServiceMonitor.
 func WithServiceMonitor(s *v1alpha1.RAGService) {
 	s.Spec.Monitoring.ServiceMonitor = &v1alpha1.ServiceMonitor{}

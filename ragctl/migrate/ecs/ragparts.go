@@ -10,6 +10,7 @@ import (
 	"time"
 
 	api "ragops.dev/ragservice/api/v1alpha1"
+	"ragops.dev/ragservice/ragctl/migrate/ledger"
 )
 
 var (
@@ -111,8 +112,9 @@ func (w *workload) openAIEmbedding() *api.OpenAIEmbedding {
 	return embedding
 }
 
-// embeddingServer is the server the old service called, or one that stands in for
-// the model it ran in its own process.
+// embeddingServer is the server the old service called, or one that the operator runs
+// for the model it ran in its own process: what each replica loaded for itself becomes
+// one service that all of them call.
 func (w *workload) embeddingServer(name string) *api.TextEmbeddingsInference {
 	r := w.rag
 	model := name
@@ -130,7 +132,12 @@ func (w *workload) embeddingServer(name string) *api.TextEmbeddingsInference {
 		server.APIKey = r.secret(embeddingKey, "spec.embedding.textEmbeddingsInference.apiKey")
 		return server
 	}
-	server.Endpoint = w.addEmbeddingServer(cmp.Or(model, "sentence-transformers/all-MiniLM-L6-v2"))
+	server.Model = cmp.Or(model, "sentence-transformers/all-MiniLM-L6-v2")
+	w.task(ledger.Task{
+		Step:   ledger.StepPrepare,
+		Title:  "Check the vectors of the embedding server",
+		Detail: "The old process ran the model " + server.Model + " itself; the operator runs a server of the same one for all replicas. Its vectors must be those that the documents in the vector store have: compare one before the cut-over.",
+	})
 	return server
 }
 

@@ -220,7 +220,21 @@ func (w *workload) ragWorkload(spec *api.RAGServiceSpec) {
 	}
 	spec.Workload.ServiceAccount.Annotations = w.serviceAccountAnnotations()
 	w.convertPlatform(&spec.Workload.NodeSelector)
+	embedOn(spec)
 	w.ragPlacement()
+}
+
+// embedOn keeps an embedding server that the operator runs on the processor that the
+// old process ran on: each has an image of its own, and the default is for x86-64.
+func embedOn(spec *api.RAGServiceSpec) {
+	tei, architecture := spec.Embedding.TextEmbeddingsInference, spec.Workload.NodeSelector[corev1.LabelArchStable]
+	if tei == nil || tei.Endpoint != "" || architecture == "" {
+		return
+	}
+	tei.Server = &api.EmbeddingServer{NodeSelector: map[string]string{corev1.LabelArchStable: architecture}}
+	if architecture == "arm64" {
+		tei.Server.Image = "ghcr.io/huggingface/text-embeddings-inference:cpu-arm64-1.9.3"
+	}
 }
 
 // sizeOfMain takes the main container's own size where the task has none.

@@ -207,6 +207,44 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: textEmbeddingsInference
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.TextEmbeddingsInference
+- name: dev.ragops.ragservice.api.v1alpha1.EmbeddingServer
+  map:
+    fields:
+    - name: cpuPercent
+      type:
+        scalar: numeric
+    - name: image
+      type:
+        scalar: string
+    - name: maxReplicas
+      type:
+        scalar: numeric
+    - name: minReplicas
+      type:
+        scalar: numeric
+    - name: modelCache
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.ModelCache
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: resources
+      type:
+        namedType: io.k8s.api.core.v1.ResourceRequirements
+    - name: revision
+      type:
+        scalar: string
+    - name: token
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.SecretKey
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.api.core.v1.Toleration
+          elementRelationship: atomic
 - name: dev.ragops.ragservice.api.v1alpha1.Exposure
   map:
     fields:
@@ -470,6 +508,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 30s
+- name: dev.ragops.ragservice.api.v1alpha1.ModelCache
+  map:
+    fields:
+    - name: persistentVolumeClaim
+      type:
+        scalar: string
+    - name: size
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: dev.ragops.ragservice.api.v1alpha1.ModelProvider
   map:
     fields:
@@ -940,6 +987,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: model
       type:
         scalar: string
+    - name: server
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.EmbeddingServer
 - name: dev.ragops.ragservice.api.v1alpha1.TriggerAuthentication
   map:
     fields:

@@ -5,31 +5,28 @@ package v1alpha1
 // TextEmbeddingsInferenceApplyConfiguration represents a declarative configuration of the TextEmbeddingsInference type for use
 // with apply.
 //
-// TextEmbeddingsInference is a server of Hugging Face Text Embeddings
-// Inference.
+// TextEmbeddingsInference is a server of Hugging Face Text Embeddings Inference: one
+// that the operator runs, or one that runs already.
 type TextEmbeddingsInferenceApplyConfiguration struct {
+	// model on the Hugging Face Hub, such as
+	// sentence-transformers/all-MiniLM-L6-v2. Without endpoint, the operator runs a
+	// server of it. With endpoint, it is the model that is served there: it names
+	// the embedding in cache keys, so that a change of model never serves an old
+	// answer.
+	Model *string `json:"model,omitempty"`
 	// endpoint is the URL of a server that runs already.
 	Endpoint *string `json:"endpoint,omitempty"`
-	// model that the server serves, such as
-	// sentence-transformers/all-MiniLM-L6-v2. It names the embedding in cache
-	// keys, so that a change of model never serves an old answer.
-	Model *string `json:"model,omitempty"`
-	// apiKey is sent as the bearer token.
+	// apiKey is sent to endpoint as the bearer token.
 	APIKey *SecretKeyApplyConfiguration `json:"apiKey,omitempty"`
+	// server adjusts the server that the operator runs. Leave it out for the
+	// defaults.
+	Server *EmbeddingServerApplyConfiguration `json:"server,omitempty"`
 }
 
 // TextEmbeddingsInferenceApplyConfiguration constructs a declarative configuration of the TextEmbeddingsInference type for use with
 // apply.
 func TextEmbeddingsInference() *TextEmbeddingsInferenceApplyConfiguration {
 	return &TextEmbeddingsInferenceApplyConfiguration{}
-}
-
-// WithEndpoint sets the Endpoint field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Endpoint field is set to the value of the last call.
-func (b *TextEmbeddingsInferenceApplyConfiguration) WithEndpoint(value string) *TextEmbeddingsInferenceApplyConfiguration {
-	b.Endpoint = &value
-	return b
 }
 
 // WithModel sets the Model field in the declarative configuration to the given value
@@ -40,10 +37,26 @@ func (b *TextEmbeddingsInferenceApplyConfiguration) WithModel(value string) *Tex
 	return b
 }
 
+// WithEndpoint sets the Endpoint field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Endpoint field is set to the value of the last call.
+func (b *TextEmbeddingsInferenceApplyConfiguration) WithEndpoint(value string) *TextEmbeddingsInferenceApplyConfiguration {
+	b.Endpoint = &value
+	return b
+}
+
 // WithAPIKey sets the APIKey field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the APIKey field is set to the value of the last call.
 func (b *TextEmbeddingsInferenceApplyConfiguration) WithAPIKey(value *SecretKeyApplyConfiguration) *TextEmbeddingsInferenceApplyConfiguration {
 	b.APIKey = value
+	return b
+}
+
+// WithServer sets the Server field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Server field is set to the value of the last call.
+func (b *TextEmbeddingsInferenceApplyConfiguration) WithServer(value *EmbeddingServerApplyConfiguration) *TextEmbeddingsInferenceApplyConfiguration {
+	b.Server = value
 	return b
 }
