@@ -297,6 +297,7 @@ type EmbeddingServer struct {
 
 	// resources of the container. By default it requests 1 CPU and 1Gi of memory
 	// and is limited to 2Gi.
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="claims are not passed on: name requests and limits"
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Objectives are what the service is measured against.
@@ -128,6 +129,13 @@ const (
 )
 
 // Workload adjusts the pods of the query runtime.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.env) || self.env.all(e, e.name != 'GOMEMLIMIT')",message="env GOMEMLIMIT is the operator's, which derives it from resources.limits.memory: set that"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumes) || self.volumes.all(v, !(v.name in ['config', 'secrets', 'faq']) && !v.name.startsWith('documents-'))",message="volumes config, secrets, faq and documents-... are the operator's: choose another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))",message="volumeMounts must name a volume of workload.volumes"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, !(m.mountPath in ['/etc', '/etc/ragservice', '/runtime']) && !m.mountPath.startsWith('/etc/ragservice/') && !m.mountPath.startsWith('/runtime/'))",message="volumeMounts over /etc/ragservice or /runtime would hide what the operator mounts and the runtime itself: choose another mountPath"
+// +kubebuilder:validation:XValidation:rule="!has(self.sidecars) || self.sidecars.all(s, s.name != 'runtime')",message="sidecars may not be called runtime, as the query runtime is: choose another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.sidecars) || self.sidecars.all(s, !has(s.volumeMounts) || s.volumeMounts.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name)))",message="volumeMounts of sidecars must name a volume of workload.volumes"
 type Workload struct {
 	// image of the query runtime. Leave it out for the one that belongs to the
 	// operator's version.
@@ -147,7 +155,7 @@ type Workload struct {
 	// networkPolicy is whether a NetworkPolicy guards the pods. With Ingress
 	// everybody reaches the query port, only the operator and the monitoring
 	// system reach the admin port, and only the service's pods reach the managed
-	// Redis. None makes no NetworkPolicy.
+	// Redis and embedding server. None makes no NetworkPolicy.
 	// +kubebuilder:default=Ingress
 	// +optional
 	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`
@@ -162,6 +170,7 @@ type Workload struct {
 	// resources of the runtime's container. By default it requests 250m CPU and
 	// 256Mi of memory and is limited to 512Mi.
 	// +kubebuilder:default={requests: {cpu: "250m", memory: "256Mi"}, limits: {memory: "512Mi"}}
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="claims are not passed on: name requests and limits"
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 
@@ -172,11 +181,13 @@ type Workload struct {
 
 	// podLabels are added to the pods.
 	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component', 'app.kubernetes.io/managed-by']) && !k.startsWith('rag.ragops.dev/'))",message="app.kubernetes.io/name, instance, component and managed-by, and rag.ragops.dev/..., are the operator's: choose other labels"
 	// +optional
 	PodLabels map[string]string `json:"podLabels,omitempty"`
 
 	// podAnnotations are added to the pods.
 	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('rag.ragops.dev/'))",message="annotations rag.ragops.dev/... are the operator's: choose others"
 	// +optional
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
 
@@ -191,6 +202,11 @@ type Workload struct {
 	// +optional
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
+	// affinity of the pods, as spec.affinity of a Pod has it.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	Affinity *runtime.RawExtension `json:"affinity,omitempty"`
+
 	// topologySpreadConstraints replace the default, which spreads the pods over
 	// zones and hosts as far as it can.
 	// +kubebuilder:validation:MaxItems=16
@@ -202,6 +218,35 @@ type Workload struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// env are environment variables of the query runtime, such as HTTPS_PROXY. Its
+	// settings are in the rest of the spec.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Env []EnvironmentVariable `json:"env,omitempty"`
+
+	// volumes of the pods, for the query runtime and sidecars to mount.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Volumes []PodVolume `json:"volumes,omitempty"`
+
+	// volumeMounts of the query runtime.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=mountPath
+	// +optional
+	VolumeMounts []VolumeMount `json:"volumeMounts,omitempty"`
+
+	// sidecars are containers beside the query runtime.
+	// +kubebuilder:validation:MaxItems=4
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Sidecars []Sidecar `json:"sidecars,omitempty"`
 }
 
 // ServiceAccount is the identity of the pods.

@@ -38,6 +38,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ConfigMapSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CronWindow"):
 		return &apiv1alpha1.CronWindowApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CSIVolume"):
+		return &apiv1alpha1.CSIVolumeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Dashboard"):
 		return &apiv1alpha1.DashboardApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Demand"):
@@ -48,6 +50,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EmbeddingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EmbeddingServer"):
 		return &apiv1alpha1.EmbeddingServerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EmptyDir"):
+		return &apiv1alpha1.EmptyDirApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EnvironmentVariable"):
+		return &apiv1alpha1.EnvironmentVariableApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Exposure"):
 		return &apiv1alpha1.ExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExternalRedis"):
@@ -98,6 +104,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PGVectorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Pinecone"):
 		return &apiv1alpha1.PineconeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PodVolume"):
+		return &apiv1alpha1.PodVolumeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostgresUserContext"):
 		return &apiv1alpha1.PostgresUserContextApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Qdrant"):
@@ -120,12 +128,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScalingTargetsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretKey"):
 		return &apiv1alpha1.SecretKeyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretSource"):
+		return &apiv1alpha1.SecretSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SemanticCache"):
 		return &apiv1alpha1.SemanticCacheApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceAccount"):
 		return &apiv1alpha1.ServiceAccountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceMonitor"):
 		return &apiv1alpha1.ServiceMonitorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Sidecar"):
+		return &apiv1alpha1.SidecarApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TargetGroup"):
 		return &apiv1alpha1.TargetGroupApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TextEmbeddingsInference"):
@@ -136,6 +148,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UserContextApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VectorStore"):
 		return &apiv1alpha1.VectorStoreApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VolumeMount"):
+		return &apiv1alpha1.VolumeMountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Weaviate"):
 		return &apiv1alpha1.WeaviateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Workload"):

@@ -1,8 +1,12 @@
 package build_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/build"
@@ -12,7 +16,7 @@ import (
 // TestNames checks that the two lists of children, built and looked for, agree.
 func TestNames(t *testing.T) {
 	for _, file := range []string{"testdata/small.yaml", "testdata/full.yaml", "testdata/external.yaml", "testdata/keda.yaml", "testdata/demand.yaml",
-		"testdata/embedding.yaml", "testdata/embedding-gpu.yaml"} {
+		"testdata/embedding.yaml", "testdata/embedding-gpu.yaml", "testdata/workload.yaml"} {
 		in := input(t, file)
 		wanted := map[string]bool{}
 		for _, name := range build.Names(in.Service, in.Content.Name) {
@@ -50,7 +54,7 @@ func TestConfigurationIsTheRuntimes(t *testing.T) {
 func TestNoSecretInConfiguration(t *testing.T) {
 	in := input(t, "testdata/full.yaml")
 	for _, r := range build.References(in.Service) {
-		if r.Kind == build.RefersToSecret && !strings.Contains(string(in.Content.Data), "/"+r.Name+"/"+r.Key) {
+		if r.Kind == build.RefersToSecret && !r.Extra && !strings.Contains(string(in.Content.Data), "/"+r.Name+"/"+r.Key) {
 			t.Errorf("%s: the configuration does not name the file of Secret %s, key %s", r.Field, r.Name, r.Key)
 		}
 	}
@@ -88,6 +92,40 @@ func TestEmbeddingIdentity(t *testing.T) {
 	}
 	if got == nil || *got != want {
 		t.Errorf("the runtime asks %+v, want %+v", got, want)
+	}
+}
+
+// TestExtraReferences checks that what the user adds to the pods is looked for, and not
+// mounted a second time.
+func TestExtraReferences(t *testing.T) {
+	in := input(t, "testdata/workload.yaml")
+	var got []string
+	for _, r := range build.References(in.Service) {
+		if r.Extra {
+			got = append(got, fmt.Sprintf("%s: %s %s/%s", r.Field, r.Kind, r.Name, r.Key))
+		}
+	}
+	want := []string{
+		"spec.workload.env[3].secret: Secret proxy/token",
+		"spec.workload.env[4].configMap: ConfigMap place/zone",
+		"spec.workload.volumes[0].configMap: ConfigMap company-ca/",
+		"spec.workload.volumes[2].secret: Secret database-client/",
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("references (-want +got):\n%s", diff)
+	}
+	if strings.Contains(string(in.Content.Data), "proxy") {
+		t.Errorf("the configuration names what it does not use:\n%s", in.Content.Data)
+	}
+}
+
+// TestAffinity checks that what no Pod knows is refused, not dropped.
+func TestAffinity(t *testing.T) {
+	in := input(t, "testdata/workload.yaml")
+	in.Service.Spec.Workload.Affinity = &runtime.RawExtension{Raw: []byte(`{"nodeAffinity":{"required":[]}}`)}
+	_, err := build.Children(in)
+	if want := `spec.workload.affinity: must be as spec.affinity of a Pod: json: unknown field "required"`; err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %q", err, want)
 	}
 }
 

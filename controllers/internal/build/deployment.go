@@ -68,19 +68,28 @@ func podTemplate(in Input) (*corev1ac.PodTemplateSpecApplyConfiguration, error) 
 	if err != nil {
 		return nil, err
 	}
+	affinity, err := affinity(s)
+	if err != nil {
+		return nil, err
+	}
 	pod := corev1ac.PodSpec().
 		WithServiceAccountName(ServiceAccountName(s)).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(gracePeriod(in.Content.Config.Server)).
 		WithSecurityContext(podSecurity()).
+		WithInitContainers(sidecars(w.Sidecars)...).
 		WithContainers(runtimeContainer(in)).
 		WithVolumes(volumes(s, in.Content)...).
+		WithVolumes(extraVolumes(w.Volumes)...).
 		WithTopologySpreadConstraints(spread...).
 		WithTolerations(tolerations...).
 		WithNodeSelector(w.NodeSelector)
 	for _, secret := range w.ImagePullSecrets {
 		pod.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(secret.Name))
+	}
+	if affinity != nil {
+		pod.WithAffinity(affinity)
 	}
 	if w.PriorityClassName != "" {
 		pod.WithPriorityClassName(w.PriorityClassName)
@@ -115,6 +124,7 @@ func runtimeContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 		WithImagePullPolicy(corev1.PullIfNotPresent).
 		WithArgs("--config="+configPath+"/"+configFile).
 		WithEnv(memoryLimit(s.Spec.Workload.Resources)...).
+		WithEnv(environment(s.Spec.Workload.Env)...).
 		WithPorts(
 			corev1ac.ContainerPort().WithName(queryPortName).WithContainerPort(QueryPort).WithProtocol(corev1.ProtocolTCP),
 			corev1ac.ContainerPort().WithName(AdminPortName).WithContainerPort(AdminPort).WithProtocol(corev1.ProtocolTCP),
@@ -122,6 +132,7 @@ func runtimeContainer(in Input) *corev1ac.ContainerApplyConfiguration {
 		WithResources(resources(s.Spec.Workload.Resources)).
 		WithSecurityContext(containerSecurity()).
 		WithVolumeMounts(mounts(s)...).
+		WithVolumeMounts(extraMounts(s.Spec.Workload.VolumeMounts)...).
 		WithStartupProbe(probe("/startupz").WithPeriodSeconds(1).WithFailureThreshold(int32(startupBudget / time.Second))).
 		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(5).WithFailureThreshold(2)).
 		WithLivenessProbe(probe("/livez").WithPeriodSeconds(10).WithFailureThreshold(6))

@@ -37,6 +37,9 @@ type Reference struct {
 	Field string
 	// Component whose pods need it.
 	Component string
+	// Extra is whether the user says what becomes of it in the pods; anything else the
+	// operator mounts.
+	Extra bool
 }
 
 // References are all Secrets and ConfigMaps that the spec names, in the order of
@@ -58,6 +61,7 @@ func References(s *v1alpha1.RAGService) []Reference {
 	if a := s.Spec.Access; a != nil && a.APIKeys != nil {
 		r.secret("spec.access.apiKeys.secret", &a.APIKeys.Secret)
 	}
+	r.workload(s.Spec.Workload)
 	return r
 }
 
@@ -65,7 +69,7 @@ type references []Reference
 
 func (r *references) secret(field string, key *v1alpha1.SecretKey) {
 	if key != nil {
-		*r = append(*r, Reference{RefersToSecret, key.Name, key.Key, field, ComponentRuntime})
+		*r = append(*r, Reference{Kind: RefersToSecret, Name: key.Name, Key: key.Key, Field: field, Component: ComponentRuntime})
 	}
 }
 
@@ -85,8 +89,10 @@ func (r *references) embedding(e v1alpha1.Embedding) {
 	if tei := e.TextEmbeddingsInference; tei != nil {
 		r.secret("spec.embedding.textEmbeddingsInference.apiKey", tei.APIKey)
 		if tei.Server != nil && tei.Server.Token != nil {
-			*r = append(*r, Reference{RefersToSecret, tei.Server.Token.Name, tei.Server.Token.Key,
-				"spec.embedding.textEmbeddingsInference.server.token", ComponentEmbedding})
+			*r = append(*r, Reference{
+				Kind: RefersToSecret, Name: tei.Server.Token.Name, Key: tei.Server.Token.Key,
+				Field: "spec.embedding.textEmbeddingsInference.server.token", Component: ComponentEmbedding,
+			})
 		}
 	}
 }
@@ -108,7 +114,7 @@ func (r *references) vectorStore(v v1alpha1.VectorStore) {
 	case v.Memory != nil:
 		for i, d := range v.Memory.Documents {
 			field := fmt.Sprintf("spec.vectorStore.memory.documents[%d].configMap", i)
-			*r = append(*r, Reference{RefersToConfigMap, d.ConfigMap.Name, "", field, ComponentRuntime})
+			*r = append(*r, Reference{Kind: RefersToConfigMap, Name: d.ConfigMap.Name, Field: field, Component: ComponentRuntime})
 		}
 	}
 }
@@ -121,7 +127,38 @@ func (r *references) cache(c v1alpha1.Cache) {
 		}
 	}
 	if f := c.FAQ; f != nil {
-		*r = append(*r, Reference{RefersToConfigMap, f.ConfigMap.Name, f.ConfigMap.Key, "spec.cache.faq.configMap", ComponentRuntime})
+		*r = append(*r, Reference{
+			Kind: RefersToConfigMap, Name: f.ConfigMap.Name, Key: f.ConfigMap.Key, Field: "spec.cache.faq.configMap", Component: ComponentRuntime,
+		})
+	}
+}
+
+// workload are those that the user adds to the pods.
+func (r *references) workload(w v1alpha1.Workload) {
+	extra := func(kind ReferenceKind, name, key, field string) {
+		*r = append(*r, Reference{Kind: kind, Name: name, Key: key, Field: field, Component: ComponentRuntime, Extra: true})
+	}
+	variables := func(field string, list []v1alpha1.EnvironmentVariable) {
+		for i, v := range list {
+			switch {
+			case v.Secret != nil:
+				extra(RefersToSecret, v.Secret.Name, v.Secret.Key, fmt.Sprintf("%s[%d].secret", field, i))
+			case v.ConfigMap != nil:
+				extra(RefersToConfigMap, v.ConfigMap.Name, v.ConfigMap.Key, fmt.Sprintf("%s[%d].configMap", field, i))
+			}
+		}
+	}
+	variables("spec.workload.env", w.Env)
+	for i, v := range w.Volumes {
+		switch {
+		case v.Secret != nil:
+			extra(RefersToSecret, v.Secret.Name, "", fmt.Sprintf("spec.workload.volumes[%d].secret", i))
+		case v.ConfigMap != nil:
+			extra(RefersToConfigMap, v.ConfigMap.Name, "", fmt.Sprintf("spec.workload.volumes[%d].configMap", i))
+		}
+	}
+	for i, s := range w.Sidecars {
+		variables(fmt.Sprintf("spec.workload.sidecars[%d].env", i), s.Env)
 	}
 }
 
@@ -142,7 +179,7 @@ func documentsFolder(i int) string { return fmt.Sprintf("%s/%d", documentsPath, 
 func secretKeys(s *v1alpha1.RAGService) []v1alpha1.SecretKey {
 	var keys []v1alpha1.SecretKey
 	for _, r := range References(s) {
-		if r.Kind == RefersToSecret && r.Component == ComponentRuntime {
+		if r.Kind == RefersToSecret && r.Component == ComponentRuntime && !r.Extra {
 			keys = append(keys, v1alpha1.SecretKey{Name: r.Name, Key: r.Key})
 		}
 	}

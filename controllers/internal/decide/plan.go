@@ -269,7 +269,7 @@ func missingReferences(references []Resolved) string {
 func documents(references []Resolved) string {
 	var digests []string
 	for _, r := range references {
-		if r.Kind == build.RefersToConfigMap && r.Key == "" {
+		if r.Kind == build.RefersToConfigMap && r.Key == "" && !r.Extra {
 			digests = append(digests, r.Digest)
 		}
 	}

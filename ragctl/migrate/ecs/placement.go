@@ -70,7 +70,7 @@ func (w *workload) convertConstraints(pod *corev1.PodSpec, constraints *jsontree
 		case strings.EqualFold(constraint.Get("type").Text(), "distinctInstance"):
 			affinity(pod).PodAntiAffinity = &corev1.PodAntiAffinity{
 				RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-					LabelSelector: &metav1.LabelSelector{MatchLabels: w.selector()}, TopologyKey: corev1.LabelHostname,
+					LabelSelector: &metav1.LabelSelector{MatchLabels: w.podSelector()}, TopologyKey: corev1.LabelHostname,
 				}},
 			}
 			w.mapped(constraint, w.podField("affinity.podAntiAffinity"))
@@ -161,9 +161,6 @@ func (w *workload) convertProvider(pod *corev1.PodSpec, item *jsontree.Node) {
 	case !ok:
 		w.person(provider, ledger.StepWorkload, "A capacity provider of your own: make a node pool of it, and prefer or require its label.")
 		w.ignore(item.Get("weight"), "The weight of a provider of your own.")
-	case w.replaced:
-		w.person(provider, ledger.StepWorkload, "A RAGService has no affinity: choose between spot and on-demand with spec.workload.nodeSelector ("+capacityLabel+") or with the node pools.")
-		w.ignore(item.Get("weight"), "A RAGService has no affinity.")
 	case weight <= 0:
 		w.ignore(provider, "Without weight it takes none but the base.")
 		w.ignore(item.Get("weight"), "0 is none.")

@@ -2,11 +2,13 @@ package ecs
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	api "ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/ragctl/migrate/ledger"
@@ -221,7 +223,7 @@ func (w *workload) ragWorkload(spec *api.RAGServiceSpec) {
 	spec.Workload.ServiceAccount.Annotations = w.serviceAccountAnnotations()
 	w.convertPlatform(&spec.Workload.NodeSelector)
 	embedOn(spec)
-	w.ragPlacement()
+	w.ragPlacement(spec)
 }
 
 // embedOn keeps an embedding server that the operator runs on the processor that the
@@ -256,20 +258,23 @@ func (w *workload) sizeOfMain(list corev1.ResourceList, size taskSize) {
 	}
 }
 
-// ragPlacement accounts for where tasks ran. A RAGService spreads its pods over
-// zones and hosts by itself.
-func (w *workload) ragPlacement() {
-	scratch := &corev1.PodSpec{}
-	for _, list := range []string{"placementConstraints"} {
-		w.personEach(w.node.Get(list).Children(), ledger.StepWorkload, "A RAGService has nodeSelector and topologySpreadConstraints (spec.workload), no affinity: choose nodes with these.")
-		w.personEach(w.serviceNode(list).Children(), ledger.StepWorkload, "A RAGService has nodeSelector and topologySpreadConstraints (spec.workload), no affinity: choose nodes with these.")
-	}
+// ragPlacement maps where tasks ran. A RAGService spreads its pods over zones and
+// hosts by itself.
+func (w *workload) ragPlacement(spec *api.RAGServiceSpec) {
+	pod := &corev1.PodSpec{}
+	w.convertConstraints(pod, w.node.Get("placementConstraints"))
+	w.convertConstraints(pod, w.serviceNode("placementConstraints"))
 	for _, strategy := range w.serviceNode("placementStrategy").Items() {
 		if strings.EqualFold(strategy.Get("type").Text(), "spread") {
 			w.claim(strategy, ledger.Mapped, "Deployment/"+w.name+" (the operator's) topologySpreadConstraints", "A RAGService spreads over zones and hosts by default.", "")
 			continue
 		}
-		w.convertStrategy(scratch, strategy)
+		w.convertStrategy(pod, strategy)
 	}
-	w.convertCapacity(scratch)
+	w.convertCapacity(pod)
+	if pod.Affinity != nil {
+		// It marshals, being made of strings and numbers.
+		raw, _ := json.Marshal(pod.Affinity)
+		spec.Workload.Affinity = &runtime.RawExtension{Raw: raw}
+	}
 }

@@ -101,6 +101,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: region
       type:
         scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.CSIVolume
+  map:
+    fields:
+    - name: attributes
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: driver
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.Cache
   map:
     fields:
@@ -245,6 +256,31 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.Toleration
           elementRelationship: atomic
+- name: dev.ragops.ragservice.api.v1alpha1.EmptyDir
+  map:
+    fields:
+    - name: size
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 64Mi
+- name: dev.ragops.ragservice.api.v1alpha1.EnvironmentVariable
+  map:
+    fields:
+    - name: configMap
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.ConfigMapKey
+    - name: field
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: secret
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.SecretKey
+    - name: value
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.Exposure
   map:
     fields:
@@ -699,6 +735,27 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: text
+- name: dev.ragops.ragservice.api.v1alpha1.PodVolume
+  map:
+    fields:
+    - name: configMap
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.ConfigMapSource
+    - name: csi
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.CSIVolume
+    - name: emptyDir
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.EmptyDir
+    - name: name
+      type:
+        scalar: string
+    - name: persistentVolumeClaim
+      type:
+        scalar: string
+    - name: secret
+      type:
+        namedType: dev.ragops.ragservice.api.v1alpha1.SecretSource
 - name: dev.ragops.ragservice.api.v1alpha1.PostgresUserContext
   map:
     fields:
@@ -932,6 +989,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.SecretSource
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
 - name: dev.ragops.ragservice.api.v1alpha1.SemanticCache
   map:
     fields:
@@ -966,6 +1029,55 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             scalar: string
+- name: dev.ragops.ragservice.api.v1alpha1.Sidecar
+  map:
+    fields:
+    - name: args
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: command
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: env
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.EnvironmentVariable
+          elementRelationship: associative
+          keys:
+          - name
+    - name: image
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: resources
+      type:
+        namedType: io.k8s.api.core.v1.ResourceRequirements
+      default:
+        limits:
+          memory: 128Mi
+        requests:
+          cpu: 50m
+          memory: 64Mi
+    - name: user
+      type:
+        scalar: numeric
+    - name: volumeMounts
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.VolumeMount
+          elementRelationship: associative
+          keys:
+          - mountPath
 - name: dev.ragops.ragservice.api.v1alpha1.TargetGroup
   map:
     fields:
@@ -1040,6 +1152,19 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: weaviate
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.Weaviate
+- name: dev.ragops.ragservice.api.v1alpha1.VolumeMount
+  map:
+    fields:
+    - name: mountPath
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: readOnly
+      type:
+        scalar: boolean
+      default: false
 - name: dev.ragops.ragservice.api.v1alpha1.Weaviate
   map:
     fields:
@@ -1059,6 +1184,17 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.ragops.ragservice.api.v1alpha1.Workload
   map:
     fields:
+    - name: affinity
+      type:
+        namedType: __untyped_atomic_
+    - name: env
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.EnvironmentVariable
+          elementRelationship: associative
+          keys:
+          - name
     - name: image
       type:
         scalar: string
@@ -1105,6 +1241,14 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.ServiceAccount
       default: {}
+    - name: sidecars
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.Sidecar
+          elementRelationship: associative
+          keys:
+          - name
     - name: tolerations
       type:
         list:
@@ -1121,6 +1265,22 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.UpgradePolicy
       default: Pinned
+    - name: volumeMounts
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.VolumeMount
+          elementRelationship: associative
+          keys:
+          - mountPath
+    - name: volumes
+      type:
+        list:
+          elementType:
+            namedType: dev.ragops.ragservice.api.v1alpha1.PodVolume
+          elementRelationship: associative
+          keys:
+          - name
 - name: io.k8s.api.autoscaling.v2.HPAScalingPolicy
   map:
     fields:
@@ -1450,6 +1610,18 @@ var schemaYAML = typed.YAMLObject(`types:
     elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Time
   scalar: untyped
+- name: io.k8s.apimachinery.pkg.runtime.RawExtension
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.types.UID
   scalar: string
 - name: __untyped_atomic_

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	v1 "k8s.io/api/core/v1"
+	runtime "k8s.io/apimachinery/pkg/runtime"
 	apiv1alpha1 "ragops.dev/ragservice/api/v1alpha1"
 )
 
@@ -23,7 +24,7 @@ type WorkloadApplyConfiguration struct {
 	// networkPolicy is whether a NetworkPolicy guards the pods. With Ingress
 	// everybody reaches the query port, only the operator and the monitoring
 	// system reach the admin port, and only the service's pods reach the managed
-	// Redis. None makes no NetworkPolicy.
+	// Redis and embedding server. None makes no NetworkPolicy.
 	NetworkPolicy *apiv1alpha1.NetworkPolicyMode `json:"networkPolicy,omitempty"`
 	// imagePullSecrets for the image.
 	ImagePullSecrets []v1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
@@ -40,11 +41,22 @@ type WorkloadApplyConfiguration struct {
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 	// tolerations of the pods.
 	Tolerations []v1.Toleration `json:"tolerations,omitempty"`
+	// affinity of the pods, as spec.affinity of a Pod has it.
+	Affinity *runtime.RawExtension `json:"affinity,omitempty"`
 	// topologySpreadConstraints replace the default, which spreads the pods over
 	// zones and hosts as far as it can.
 	TopologySpreadConstraints []v1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 	// priorityClassName of the pods.
 	PriorityClassName *string `json:"priorityClassName,omitempty"`
+	// env are environment variables of the query runtime, such as HTTPS_PROXY. Its
+	// settings are in the rest of the spec.
+	Env []EnvironmentVariableApplyConfiguration `json:"env,omitempty"`
+	// volumes of the pods, for the query runtime and sidecars to mount.
+	Volumes []PodVolumeApplyConfiguration `json:"volumes,omitempty"`
+	// volumeMounts of the query runtime.
+	VolumeMounts []VolumeMountApplyConfiguration `json:"volumeMounts,omitempty"`
+	// sidecars are containers beside the query runtime.
+	Sidecars []SidecarApplyConfiguration `json:"sidecars,omitempty"`
 }
 
 // WorkloadApplyConfiguration constructs a declarative configuration of the Workload type for use with
@@ -155,6 +167,14 @@ func (b *WorkloadApplyConfiguration) WithTolerations(values ...v1.Toleration) *W
 	return b
 }
 
+// WithAffinity sets the Affinity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Affinity field is set to the value of the last call.
+func (b *WorkloadApplyConfiguration) WithAffinity(value runtime.RawExtension) *WorkloadApplyConfiguration {
+	b.Affinity = &value
+	return b
+}
+
 // WithTopologySpreadConstraints adds the given value to the TopologySpreadConstraints field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the TopologySpreadConstraints field.
@@ -170,5 +190,57 @@ func (b *WorkloadApplyConfiguration) WithTopologySpreadConstraints(values ...v1.
 // If called multiple times, the PriorityClassName field is set to the value of the last call.
 func (b *WorkloadApplyConfiguration) WithPriorityClassName(value string) *WorkloadApplyConfiguration {
 	b.PriorityClassName = &value
+	return b
+}
+
+// WithEnv adds the given value to the Env field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Env field.
+func (b *WorkloadApplyConfiguration) WithEnv(values ...*EnvironmentVariableApplyConfiguration) *WorkloadApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithEnv")
+		}
+		b.Env = append(b.Env, *values[i])
+	}
+	return b
+}
+
+// WithVolumes adds the given value to the Volumes field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Volumes field.
+func (b *WorkloadApplyConfiguration) WithVolumes(values ...*PodVolumeApplyConfiguration) *WorkloadApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithVolumes")
+		}
+		b.Volumes = append(b.Volumes, *values[i])
+	}
+	return b
+}
+
+// WithVolumeMounts adds the given value to the VolumeMounts field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the VolumeMounts field.
+func (b *WorkloadApplyConfiguration) WithVolumeMounts(values ...*VolumeMountApplyConfiguration) *WorkloadApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithVolumeMounts")
+		}
+		b.VolumeMounts = append(b.VolumeMounts, *values[i])
+	}
+	return b
+}
+
+// WithSidecars adds the given value to the Sidecars field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Sidecars field.
+func (b *WorkloadApplyConfiguration) WithSidecars(values ...*SidecarApplyConfiguration) *WorkloadApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSidecars")
+		}
+		b.Sidecars = append(b.Sidecars, *values[i])
+	}
 	return b
 }
