@@ -162,6 +162,12 @@ bench-metrics-api: ## Measure what the custom metrics API costs the operator wit
 	export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
 	go run ./hack/perf/metricsapi -operator $(BINDIR)/operator -result hack/perf/metricsapi/result.json
 
+.PHONY: bench-controlplane
+bench-controlplane: ## Measure what 200 and 1,000 RAGServices cost the operator and the API server, beside a bare client that applies the same.
+	CGO_ENABLED=0 go build -o $(BINDIR)/operator ./cmd/operator
+	export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
+	go run ./hack/perf/controlplane -operator $(BINDIR)/operator
+
 ##@ Tools
 
 $(CONTROLLER_GEN): hack/tools/go.mod

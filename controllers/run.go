@@ -49,6 +49,9 @@ type Options struct {
 	MetricsAddress string
 	// ProbeAddress serves /healthz and /readyz; "0" serves none.
 	ProbeAddress string
+	// ProfilingAddress serves Go's profiles below /debug/pprof/ to anybody who can
+	// reach it; "0" and empty serve none.
+	ProfilingAddress string
 	// MetricsAPIPort serves the custom metrics API; 0 does not.
 	MetricsAPIPort int
 	// MetricsAPIService is the Service in Namespace by which the API server reaches
@@ -126,6 +129,7 @@ func NewManager(ctx context.Context, config *rest.Config, logger logr.Logger, o 
 		Cache:                         cacheOptions(o),
 		Metrics:                       metricsOptions(o),
 		HealthProbeBindAddress:        o.ProbeAddress,
+		PprofBindAddress:              o.ProfilingAddress,
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "operator.rag.ragops.dev",
 		LeaderElectionNamespace:       o.Namespace,

@@ -63,6 +63,7 @@ func parse(args []string) (controllers.Options, slog.Level, error) {
 	f.DurationVar(&o.MeasureInterval, "measure-interval", 30*time.Second, "how often to ask the pods of services for their load; the status changes no more often")
 	f.StringVar(&o.MetricsAddress, "metrics-address", ":8443", "address of the metrics over HTTPS; 0 for none")
 	f.StringVar(&o.ProbeAddress, "probe-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	f.StringVar(&o.ProfilingAddress, "profiling-address", "0", "address of Go's profiles, which anybody may get who can reach it, such as 127.0.0.1:6060; 0 for none")
 	f.IntVar(&o.MetricsAPIPort, "metrics-api-port", 0, "port of the custom metrics API, by which HorizontalPodAutoscalers scale on queries; 0 for none")
 	f.StringVar(&o.MetricsAPIService, "metrics-api-service", "ragservice-operator-metrics-api", "Service in the operator's namespace that leads to the port of the custom metrics API")
 	f.BoolVar(&o.LeaderElection, "leader-election", false, "let one of several replicas work")
