@@ -21,6 +21,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE
 	-X ragops.dev/ragservice/ragctl/command.runtimeImage=$(RUNTIME_IMAGE)
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
+CRD_REF_DOCS := $(TOOLS)/crd-ref-docs
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 HELM := $(TOOLS)/helm
 
@@ -54,9 +55,11 @@ install-ragctl: ## Install ragctl, and as kubectl-rag the kubectl plugin, to PRE
 	ln -sf ragctl '$(PREFIX)/bin/kubectl_complete-rag'
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate the CRD, RBAC, deepcopy functions, apply configurations and dist/.
+generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Generate the CRD, RBAC, deepcopy functions, apply configurations, docs/reference.md and dist/.
 	$(CONTROLLER_GEN) object crd:maxDescLen=1000 applyconfiguration paths=./api/... output:crd:dir=config/crd
 	$(CONTROLLER_GEN) rbac:roleName=ragservice-operator paths=./controllers/ragservice/... output:rbac:dir=config/rbac
+	$(CRD_REF_DOCS) --config hack/reference/config.yaml --templates-dir hack/reference/templates --source-path api/v1alpha1 \
+		--renderer markdown --output-path docs/reference.md --log-level ERROR
 	cd hack/dist && go run .
 
 .PHONY: dist
@@ -172,6 +175,9 @@ bench-controlplane: ## Measure what 200 and 1,000 RAGServices cost the operator 
 
 $(CONTROLLER_GEN): hack/tools/go.mod
 	cd hack/tools && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(CRD_REF_DOCS): hack/tools/reference/go.mod
+	cd hack/tools/reference && go build -o $@ github.com/elastic/crd-ref-docs
 
 $(HELM): hack/tools/helm/go.mod
 	cd hack/tools/helm && go build -o $@ helm.sh/helm/v4/cmd/helm
