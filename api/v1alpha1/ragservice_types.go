@@ -36,6 +36,11 @@ type RAGService struct {
 	Spec RAGServiceSpec `json:"spec"`
 
 	// status is the service as the operator last saw it.
+	//
+	// The default keeps a service that no operator has looked at yet from being
+	// taken for one that is done: kstatus reads the generation and nothing else
+	// until there are conditions.
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status RAGServiceStatus `json:"status,omitzero"`
 }

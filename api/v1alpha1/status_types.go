@@ -6,7 +6,8 @@ import (
 
 // RAGServiceStatus is the service as the operator last saw it.
 type RAGServiceStatus struct {
-	// observedGeneration is the generation of spec that the status is of.
+	// observedGeneration is the generation of spec that the status is of; -1 until
+	// the operator has looked at the service for the first time.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

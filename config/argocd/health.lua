@@ -34,8 +34,7 @@ elseif holds("Reconciling") then
 elseif holds("Ready") then
   health.status = "Healthy"
   health.message = conditions.Ready.message
-elseif conditions.Ready ~= nil and conditions.Ready.status == "False" then
-  health.status = "Degraded"
+elseif conditions.Ready ~= nil then
   health.message = conditions.Ready.message
 end
 return health

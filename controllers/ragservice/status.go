@@ -23,9 +23,7 @@ func (r *Reconciler) fillStatus(p *pass, failure error) {
 	conditions := decide.Conditions(*p.snapshot, p.plan, failure)
 	status.Stamp(conditions, metav1.NewTime(r.Clock.Now()).Rfc3339Copy())
 	s.Conditions = conditions
-	if !p.service.Spec.Suspend {
-		s.ObservedGeneration = p.service.Generation
-	}
+	s.ObservedGeneration = p.service.Generation
 	s.Model = decide.ModelName(p.service.Spec.Model.ModelProvider)
 	s.Endpoint = build.Endpoint(p.service)
 	s.Selector = metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: build.Selector(p.service, build.ComponentRuntime)})

@@ -180,7 +180,7 @@ func (e *Environment) Condition(t *testing.T, service *v1alpha1.RAGService, kind
 		if err := e.Client.Get(ctx, client.ObjectKeyFromObject(service), s); err != nil {
 			return err
 		}
-		if s.Status.ObservedGeneration != s.Generation && !s.Spec.Suspend {
+		if s.Status.ObservedGeneration != s.Generation {
 			return fmt.Errorf("generation %d is not looked at yet", s.Generation)
 		}
 		for _, c := range s.Status.Conditions {

@@ -810,6 +810,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: dev.ragops.ragservice.api.v1alpha1.RAGServiceStatus
+      default:
+        observedGeneration: -1
 - name: dev.ragops.ragservice.api.v1alpha1.RAGServiceSpec
   map:
     fields:

@@ -25,6 +25,10 @@ type RAGServiceApplyConfiguration struct {
 	// spec is the service as it should be.
 	Spec *RAGServiceSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is the service as the operator last saw it.
+	//
+	// The default keeps a service that no operator has looked at yet from being
+	// taken for one that is done: kstatus reads the generation and nothing else
+	// until there are conditions.
 	Status *RAGServiceStatusApplyConfiguration `json:"status,omitempty"`
 }
 

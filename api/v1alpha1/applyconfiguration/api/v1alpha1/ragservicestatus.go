@@ -11,7 +11,8 @@ import (
 //
 // RAGServiceStatus is the service as the operator last saw it.
 type RAGServiceStatusApplyConfiguration struct {
-	// observedGeneration is the generation of spec that the status is of.
+	// observedGeneration is the generation of spec that the status is of; -1 until
+	// the operator has looked at the service for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions of the service. Ready sums the others up; see the condition
 	// types for what each says.
