@@ -266,6 +266,11 @@ func (o *Observer) references(ctx context.Context, s *decide.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("spec.cache.redis.managed: %w", err)
 	}
+	if !content.Found {
+		// It was deleted, which the cache is about to show. To believe the cache would
+		// run the Redis without a password for the pods to say they run with.
+		delete(s.Objects, secret)
+	}
 	s.RedisPassword = content.Digest
 	return nil
 }
