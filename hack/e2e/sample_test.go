@@ -50,6 +50,7 @@ func TestSample(t *testing.T) {
 		{"a repeated question is answered from the cache", sampleAnswersFromCache},
 		{"Redis holds the answer under a versioned key for as long as it may", sampleIsInRedis},
 		{"kubectl get rag shows it", sampleIsShown},
+		{"kubectl rag asks it, shows it and offers its name", sampleAnswersOnTheCommandLine},
 		{"the autoscaler sees its load and holds the replicas", sampleScales},
 		{"every child that is deleted comes back", sampleChildrenComeBack},
 		{"an edited spec rolls out without a failed query", sampleRolls},
