@@ -249,6 +249,21 @@ func TestSwitchedOff(t *testing.T) {
 	operator := env.Operate(t, namespace, nil)
 	objects := everyChild(t, namespace, operator)
 	kept := map[schema.GroupVersionKind]bool{build.ConfigMapKind: true, build.DeploymentKind: true, build.ServiceKind: true}
+	switchOff(t, namespace)
+	for _, object := range objects {
+		if kept[object.GroupVersionKind()] {
+			continue
+		}
+		if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); !apierrors.IsNotFound(err) {
+			t.Errorf("%s %s is still there: %v", object.GetKind(), object.GetName(), err)
+		}
+	}
+}
+
+// switchOff takes from the services of everyChild all that they can do without, and
+// waits until it is gone.
+func switchOff(t *testing.T, namespace string) {
+	t.Helper()
 	for _, name := range []string{"support", "routed"} {
 		service := testkit.Service(namespace, name)
 		edit(t, service, func(s *v1alpha1.RAGServiceSpec) {
@@ -258,14 +273,6 @@ func TestSwitchedOff(t *testing.T) {
 			s.Workload.ServiceAccount.Name = "default"
 		})
 		testkit.Eventually(t, func(ctx context.Context) error { return complete(ctx, service) })
-	}
-	for _, object := range objects {
-		if kept[object.GroupVersionKind()] {
-			continue
-		}
-		if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); !apierrors.IsNotFound(err) {
-			t.Errorf("%s %s is still there: %v", object.GetKind(), object.GetName(), err)
-		}
 	}
 }
 

@@ -18,11 +18,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/build"
+	"ragops.dev/ragservice/controllers/internal/callers"
 	"ragops.dev/ragservice/controllers/internal/fields"
 	"ragops.dev/ragservice/controllers/internal/measure"
 )
@@ -168,7 +168,7 @@ func metricsOptions(o Options) metricsserver.Options {
 	return metricsserver.Options{
 		BindAddress:    o.MetricsAddress,
 		SecureServing:  true,
-		FilterProvider: filters.WithAuthenticationAndAuthorization,
+		FilterProvider: callers.Filter,
 		TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
 	}
 }

@@ -103,6 +103,8 @@ func start(change func(*envtest.Environment)) (*Environment, error) {
 		ErrorIfCRDPathMissing: true,
 		// An API server that ends lets what is under way come to its end.
 		ControlPlaneStopTimeout: Patience,
+		// A busy machine takes longer than the 20 seconds of envtest.
+		ControlPlaneStartTimeout: Patience,
 	}
 	// The default has addresses for 254 Services.
 	server.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
@@ -217,14 +219,23 @@ func (e *Environment) Namespace(t *testing.T) string {
 	return namespace.Name
 }
 
-// User is a configuration for a user who may do nothing until a test says so.
-func (e *Environment) User(t *testing.T, name string) *rest.Config {
+// User is a configuration for a user who may do nothing until a test says so, and a
+// kubeconfig file that says the same.
+func (e *Environment) User(t *testing.T, name string) (config *rest.Config, kubeconfig string) {
 	t.Helper()
 	user, err := e.server.AddUser(envtest.User{Name: name}, nil)
 	if err != nil {
 		t.Fatalf("add a user: %v", err)
 	}
-	return user.Config()
+	content, err := user.KubeConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return user.Config(), kubeconfig
 }
 
 // Operator runs an operator until the test ends, or until it is stopped.
