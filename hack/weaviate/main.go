@@ -142,7 +142,7 @@ func freePorts(ctx context.Context, n int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer listener.Close() //nolint:revive // Held until all are chosen, so that they differ.
+		defer listener.Close() // Held until all are chosen, so that they differ.
 		ports[i] = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil

@@ -109,8 +109,9 @@ func (o *openAI) ask(ctx context.Context, texts []string, format string) ([][]fl
 	if err := o.client.Post(ctx, "embeddings", body, &response); err != nil {
 		return nil, err
 	}
+	defer response.Body.Close()
 	var answer embeddingAnswer
-	if err := upstream.DecodeJSON(response, &answer); err != nil {
+	if err := upstream.DecodeJSON(response.Body, &answer); err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, len(texts))

@@ -64,8 +64,9 @@ func (t *tei) embed(ctx context.Context, texts []string, _ purpose) ([][]float32
 	if err != nil {
 		return nil, err
 	}
+	defer response.Body.Close()
 	var answer []packedVector
-	if err := upstream.DecodeJSON(response, &answer); err != nil {
+	if err := upstream.DecodeJSON(response.Body, &answer); err != nil {
 		return nil, fmt.Errorf("the response is no list of vectors: %w", err)
 	}
 	vectors := make([][]float32, len(answer))

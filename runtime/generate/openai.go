@@ -142,8 +142,9 @@ func (o *openAI) whole(ctx context.Context, body []byte) (Completion, error) {
 	if err != nil {
 		return Completion{}, err
 	}
+	defer response.Body.Close()
 	var answer chatAnswer
-	if err := upstream.DecodeJSON(response, &answer); err != nil {
+	if err := upstream.DecodeJSON(response.Body, &answer); err != nil {
 		return Completion{}, err
 	}
 	if len(answer.Choices) == 0 {
@@ -161,7 +162,7 @@ func (o *openAI) send(ctx context.Context, body []byte) (response *http.Response
 }
 
 func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (Completion, error) {
-	response, err := o.send(ctx, body)
+	response, err := o.send(ctx, body) //nolint:bodyclose // The stream closes it.
 	stream := ssestream.NewStream[chatAnswer](ssestream.NewDecoder(response), err)
 	defer stream.Close()
 	var text strings.Builder

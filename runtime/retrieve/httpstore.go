@@ -113,8 +113,9 @@ func (s *httpStore) post(ctx context.Context, body []byte) (*httpStoreResponse, 
 	if err != nil {
 		return nil, httpError(ctx, err)
 	}
+	defer response.Body.Close()
 	var decoded httpStoreResponse
-	if err := upstream.DecodeJSON(response, &decoded); err != nil {
+	if err := upstream.DecodeJSON(response.Body, &decoded); err != nil {
 		return nil, httpError(ctx, err)
 	}
 	if decoded.Matches == nil {

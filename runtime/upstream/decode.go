@@ -3,15 +3,13 @@ package upstream
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
+	"io"
 	"sync"
 )
 
-// DecodeJSON reads a response's body to its end, decodes it into a value and closes
-// it. A body that is left before its end costs the connection, and with it the next
+// DecodeJSON reads a response's body to its end and decodes it into a value. A body that is left before its end costs the connection, and with it the next
 // call the time to open another. The error is that of reading or of decoding.
-func DecodeJSON(response *http.Response, into any) error {
-	defer response.Body.Close()
+func DecodeJSON(body io.Reader, into any) error {
 	buffer := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buffer.Cap() <= maxPooledBuffer {
@@ -19,7 +17,7 @@ func DecodeJSON(response *http.Response, into any) error {
 			buffers.Put(buffer)
 		}
 	}()
-	if _, err := buffer.ReadFrom(response.Body); err != nil {
+	if _, err := buffer.ReadFrom(body); err != nil {
 		return err
 	}
 	return json.Unmarshal(buffer.Bytes(), into) // copies what it keeps

@@ -233,7 +233,7 @@ func lacksReferences(s Snapshot, child build.Child) bool {
 		component = build.ComponentEmbedding
 	}
 	return slices.ContainsFunc(s.References, func(r Resolved) bool {
-		return r.Component == component && !(r.Found && r.HasKey)
+		return r.Component == component && (!r.Found || !r.HasKey)
 	})
 }
 

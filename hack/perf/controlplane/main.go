@@ -132,7 +132,7 @@ func measure(ctx context.Context, o options, services int, last bool) (r Run, er
 	if err != nil {
 		return r, err
 	}
-	profiled := operator.profile(ctx, fmt.Sprintf("%d", services))
+	profiled := operator.profile(ctx, strconv.Itoa(services))
 	took, err := c.complete(ctx, services, o.concurrency)
 	if err != nil {
 		return r, err
@@ -170,14 +170,14 @@ func (op *operator) rest(ctx context.Context, o options, services int, r *Run) e
 	if r.Memory, err = op.memory(ctx); err != nil {
 		return err
 	}
-	if err := op.saveHeap(ctx, fmt.Sprintf("%d", services)); err != nil {
+	if err := op.saveHeap(ctx, strconv.Itoa(services)); err != nil {
 		return err
 	}
 	if r.Touched, err = op.resync(ctx, services, op.cluster.touch); err != nil {
 		return fmt.Errorf("look at all again: %w", err)
 	}
 	op.kill()
-	r.Restarted, err = op.again(ctx, o, services)
+	r.Restarted, err = op.again(ctx, o)
 	return err
 }
 

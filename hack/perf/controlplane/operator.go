@@ -173,7 +173,7 @@ func (op *operator) since(cpu float64) (Resync, error) {
 }
 
 // again is what a new operator's first look at all services costs.
-func (op *operator) again(ctx context.Context, o options, services int) (Resync, error) {
+func (op *operator) again(ctx context.Context, o options) (Resync, error) {
 	if _, err := op.cluster.audit.since(); err != nil {
 		return Resync{}, err
 	}

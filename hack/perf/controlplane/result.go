@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -152,7 +153,7 @@ func (r *Result) Table() string {
 		}
 		b.WriteByte('\n')
 	}
-	row(fmt.Sprintf("RAGServices, %d children each", r.Children), func(run *Run) string { return fmt.Sprint(run.Services) })
+	row(fmt.Sprintf("RAGServices, %d children each", r.Children), func(run *Run) string { return strconv.Itoa(run.Services) })
 	b.WriteString("|---|" + strings.Repeat("---|", len(r.Runs)) + "\n")
 	row("until all are complete", func(run *Run) string { return fmt.Sprintf("%.1f s", run.Seconds) })
 	row("a bare client that applies the same", func(run *Run) string { return fmt.Sprintf("%.1f s", run.BareSeconds) })
@@ -160,7 +161,7 @@ func (r *Result) Table() string {
 		return fmt.Sprintf("%.2f (%.2f to %.2f)", run.ratio(), run.Ratios[0], run.Ratios[len(run.Ratios)-1])
 	})
 	row("writes per service", func(run *Run) string { return fmt.Sprintf("%.1f", run.writes()) })
-	row(fmt.Sprintf("writes in the %g s after", r.IdleSeconds), func(run *Run) string { return fmt.Sprint(run.IdleWrites) })
+	row(fmt.Sprintf("writes in the %g s after", r.IdleSeconds), func(run *Run) string { return strconv.Itoa(run.IdleWrites) })
 	row("CPU time of the operator", func(run *Run) string { return fmt.Sprintf("%.1f s", run.CPUSeconds) })
 	row("memory of the operator: resident, peak, live heap", func(run *Run) string { return run.Memory.String() })
 	row("of that for each service beyond the first hundred: resident, live heap", func(run *Run) string {

@@ -66,7 +66,7 @@ func TestEachGetsItsOwnReply(t *testing.T) {
 				return fmt.Errorf("got %q for key %d", got, key)
 			}
 			if !errors.Is(missing.Err(), redis.Nil) || !redis.HasErrorPrefix(wrong.Err(), "WRONGTYPE") || left.Val() != -2 {
-				return fmt.Errorf("got %v, %v and %v", missing.Err(), wrong.Err(), left.Val())
+				return fmt.Errorf("got %w, %w and %v", missing.Err(), wrong.Err(), left.Val())
 			}
 		}
 		return nil
