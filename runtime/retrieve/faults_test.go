@@ -22,7 +22,7 @@ import (
 
 // faultTimeout is what a search may take; searches that fail at once must not
 // wait for it.
-const faultTimeout = 400 * time.Millisecond
+const faultTimeout = time.Second
 
 // remoteStores opens each store behind a network at an address.
 var remoteStores = map[string]struct {

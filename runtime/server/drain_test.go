@@ -178,7 +178,7 @@ func TestDrainEndsInItsTime(t *testing.T) {
 // waitFor waits for a condition.
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second) // the race detector on a busy machine
+	deadline := time.After(30 * time.Second) // the race detector on a busy machine
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

@@ -105,9 +105,9 @@ func says(what string) http.HandlerFunc {
 // a model or a store may, and busy is what the machine may add. What they look for is a request that outlives its
 // deadline, not one that is a little late.
 const (
-	queryDeadline   = 2 * time.Second
-	upstreamTimeout = 500 * time.Millisecond
-	busy            = 3 * time.Second
+	queryDeadline   = 6 * time.Second
+	upstreamTimeout = 2 * time.Second
+	busy            = 30 * time.Second
 )
 
 // crowd sends so many requests at a time and returns what came of each. It fails
