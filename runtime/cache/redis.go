@@ -5,10 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"hash/maphash"
 	"sync/atomic"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/redis/go-redis/v9"
 
 	"ragops.dev/ragservice/runtime/internal/redisconn"
@@ -101,12 +101,15 @@ func (c *Cache) write(k Key, e Entry) write {
 	return func(ctx context.Context, p redis.Pipeliner) redis.Cmder { return p.Set(ctx, key, value, ttl) }
 }
 
+// bodySeed keeps whoever can write to Redis from making two bodies of one hash.
+var bodySeed = maphash.MakeSeed()
+
 // knownBodies remembers bodies that were valid JSON, by their hash: one that many
 // queries find is not worth being read each time. The zero value knows none.
 type knownBodies [1024]atomic.Uint64
 
 func (k *knownBodies) valid(body []byte) bool {
-	hash := xxhash.Sum64(body)
+	hash := maphash.Bytes(bodySeed, body)
 	known := &k[hash%uint64(len(k))]
 	if known.Load() == hash {
 		return true

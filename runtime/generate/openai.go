@@ -71,8 +71,8 @@ func (o *openAI) complete(ctx context.Context, p prompt, emit func(string) error
 
 // The forms of the API, as far as they are used. The client's own keep what was
 // left out and what nobody knows apart from what was said, by reflection on every
-// field and with the text of each: half of what a miss allocated. The client sends
-// the requests and reads the streams.
+// field and with the text of each. The client sends the requests and reads the
+// streams.
 
 // chatRequest is "Create chat completion" of OpenAI's API reference.
 type chatRequest struct {
@@ -162,9 +162,12 @@ func (o *openAI) send(ctx context.Context, body []byte) (response *http.Response
 }
 
 func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (Completion, error) {
-	response, err := o.send(ctx, body) //nolint:bodyclose // The stream closes it.
-	stream := ssestream.NewStream[chatAnswer](ssestream.NewDecoder(response), err)
-	defer stream.Close()
+	response, err := o.send(ctx, body)
+	if err != nil {
+		return Completion{}, err
+	}
+	defer response.Body.Close()
+	stream := ssestream.NewStream[chatAnswer](ssestream.NewDecoder(response), nil)
 	var text strings.Builder
 	var finish string
 	var completion Completion

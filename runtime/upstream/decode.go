@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// DecodeJSON reads a response's body to its end and decodes it into a value. A body that is left before its end costs the connection, and with it the next
-// call the time to open another. The error is that of reading or of decoding.
+// DecodeJSON reads a response's body to its end and decodes it into a value. A body
+// that is left before its end costs the connection, and with it the next call the
+// time to open another. The error is that of reading or of decoding.
 func DecodeJSON(body io.Reader, into any) error {
 	buffer := buffers.Get().(*bytes.Buffer)
 	defer func() {

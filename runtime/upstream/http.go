@@ -19,8 +19,8 @@ const (
 	// maxIdlePerHost keeps the connections of a burst for the next one; the
 	// standard library's 2 would open nearly each of them anew.
 	maxIdlePerHost = 512
-	// writeBuffer takes most requests whole, the question's vector included: what does
-	// not fit goes out in two writes, which cost more than the buffer.
+	// writeBuffer takes most requests whole, a question's vector of a few hundred
+	// components included: what does not fit goes out in two writes.
 	writeBuffer = 8 << 10
 	idleTimeout = 90 * time.Second
 	dialTimeout = 5 * time.Second
