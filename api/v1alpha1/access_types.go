@@ -27,12 +27,13 @@ type PostgresUserContext struct {
 	Query string `json:"query"`
 
 	// timeout bounds the look-up; when it runs out the answer is made without.
+	// Defaults to 250ms.
 	// +kubebuilder:default="250ms"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms') && duration(self) <= duration('30s')",message="must be between 1ms and 30s"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
-	// poolSize is the most connections one replica opens.
+	// poolSize is the most connections one replica opens. Defaults to 10.
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
@@ -40,8 +41,8 @@ type PostgresUserContext struct {
 	PoolSize int32 `json:"poolSize,omitempty"`
 
 	// maxConnections is how many connections the server has for this service, such
-	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
-	// the condition MaxReplicasSupported judges by it.
+	// as max_connections, the limit of a role or the pool of a PgBouncer.
+	// Declared, the condition MaxReplicasSupported judges by it.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	MaxConnections int32 `json:"maxConnections,omitempty"`
@@ -55,7 +56,8 @@ type Access struct {
 	// +optional
 	APIKeys *APIKeyAccess `json:"apiKeys,omitempty"`
 
-	// jwt lets holders of a signed token in.
+	// jwt lets holders of a signed token in. With the scope ragservice:manage, the
+	// holder may change documents, curated answers and the cache.
 	// +optional
 	JWT *JWTAccess `json:"jwt,omitempty"`
 
@@ -67,7 +69,8 @@ type Access struct {
 // APIKeyAccess lets holders of a key in.
 type APIKeyAccess struct {
 	// secret holds the keys: a YAML list of entries with key (or its sha256),
-	// tenant and user. A change is read while running.
+	// tenant, user and manage. With manage: true, the holder may change documents,
+	// curated answers and the cache. A change is read while running.
 	// +required
 	Secret SecretKey `json:"secret"`
 }
@@ -94,13 +97,13 @@ type JWTAccess struct {
 	// +required
 	JWKSURL string `json:"jwksURL"`
 
-	// tenantClaim names the claim that holds the tenant.
+	// tenantClaim names the claim that holds the tenant. Defaults to tenant.
 	// +kubebuilder:default=tenant
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	TenantClaim string `json:"tenantClaim,omitempty"`
 
-	// userClaim names the claim that holds the user's id.
+	// userClaim names the claim that holds the user's id. Defaults to sub.
 	// +kubebuilder:default=sub
 	// +kubebuilder:validation:MaxLength=253
 	// +optional

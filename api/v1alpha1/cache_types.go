@@ -25,28 +25,28 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.legacyKeys) || !self.legacyKeys || self.scope == 'Shared'",message="legacyKeys needs scope Shared: the keys of the old service know no tenant and no user"
 // +kubebuilder:validation:XValidation:rule="has(self.redis) || has(self.local)",message="at least one of redis and local must be set: the cache has to keep answers somewhere"
 type Cache struct {
-	// ttl is how long an answer is served from the cache.
+	// ttl is how long an answer is served from the cache. Defaults to 5m.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="must be between 1s and 720h"
 	// +optional
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 
 	// staleTTL is how much longer an expired answer may be served while a fresh
-	// one is made, or when the vector store or the model fails. "0s" never
-	// serves a stale answer.
+	// one is made, or when the vector store or the model fails. "0s" never serves
+	// a stale answer. Defaults to 0s.
 	// +kubebuilder:default="0s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('720h')",message="must be between 0s and 720h"
 	// +optional
 	StaleTTL *metav1.Duration `json:"staleTTL,omitempty"`
 
-	// scope is the hard partition of every key: an answer never crosses it.
-	// Tenant and User need access, which says who is asking.
+	// scope is the hard partition of every key: an answer never crosses it. Tenant
+	// and User need access, which says who is asking. Defaults to Shared.
 	// +kubebuilder:default=Shared
 	// +optional
 	Scope CacheScope `json:"scope,omitempty"`
 
 	// legacyKeys also reads and writes the keys cache:{query} of the old service,
-	// to share a Redis with it while traffic moves.
+	// to share a Redis with it while traffic moves. Defaults to false.
 	// +kubebuilder:default=false
 	// +optional
 	LegacyKeys bool `json:"legacyKeys,omitempty"`
@@ -81,7 +81,7 @@ type Redis struct {
 	// +optional
 	External *ExternalRedis `json:"external,omitempty"`
 
-	// poolSize is the most connections one replica opens.
+	// poolSize is the most connections one replica opens. Defaults to 20.
 	// +kubebuilder:default=20
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
@@ -91,14 +91,14 @@ type Redis struct {
 
 // ManagedRedis is a Redis that the operator runs.
 type ManagedRedis struct {
-	// memory that cached answers may take. The container's limit is a quarter
-	// and 32Mi above it.
+	// memory that cached answers may take. The container's limit is a quarter and
+	// 32Mi above it. Defaults to 256Mi.
 	// +kubebuilder:default="256Mi"
 	// +kubebuilder:validation:XValidation:rule="quantity(self).isGreaterThan(quantity('15Mi'))",message="must be at least 16Mi"
 	// +optional
 	Memory resource.Quantity `json:"memory,omitzero"`
 
-	// image of Redis (6.2 or later) or Valkey.
+	// image of Redis (6.2 or later) or Valkey. Defaults to redis:7.4-alpine.
 	// +kubebuilder:default="redis:7.4-alpine"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -135,13 +135,14 @@ type ExternalRedis struct {
 	// +required
 	Addresses []string `json:"addresses"`
 
-	// mode is how the servers stand to each other.
+	// mode is how the servers stand to each other. Defaults to Standalone.
 	// +kubebuilder:default=Standalone
 	// +optional
 	Mode RedisMode `json:"mode,omitempty"`
 
-	// maxClients is how many connections one server takes, as CONFIG GET maxclients
-	// says it. Declared, the condition MaxReplicasSupported judges by it.
+	// maxClients is how many connections one server takes, as CONFIG GET
+	// maxclients says it. Declared, the condition MaxReplicasSupported judges by
+	// it.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	MaxClients int32 `json:"maxClients,omitempty"`
@@ -187,7 +188,7 @@ type RedisTLS struct {
 
 // LocalCache keeps finished responses in each replica's memory.
 type LocalCache struct {
-	// maxSize of the responses kept.
+	// maxSize of the responses kept. Defaults to 64Mi.
 	// +kubebuilder:default="64Mi"
 	// +kubebuilder:validation:XValidation:rule="quantity(self).isGreaterThan(quantity('0'))",message="must be greater than 0"
 	// +optional
@@ -196,13 +197,14 @@ type LocalCache struct {
 
 // SemanticCache answers questions that mean the same as a cached one.
 type SemanticCache struct {
-	// threshold is the cosine similarity from which on two questions count as
-	// the same. A caller may raise it for a query, never lower it.
+	// threshold is the cosine similarity from which on two questions count as the
+	// same. A caller may raise it for a query, never lower it. Defaults to "0.92".
 	// +kubebuilder:default="0.92"
 	// +optional
 	Threshold Ratio `json:"threshold,omitempty"`
 
-	// maxEntries is how many questions a partition keeps to compare with.
+	// maxEntries is how many questions a partition keeps to compare with. Defaults
+	// to 10000.
 	// +kubebuilder:default=10000
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -218,7 +220,7 @@ type FAQ struct {
 	ConfigMap ConfigMapKey `json:"configMap"`
 
 	// threshold is the cosine similarity from which on a question counts as the
-	// curated one; an equal question always does.
+	// curated one; an equal question always does. Defaults to "0.95".
 	// +kubebuilder:default="0.95"
 	// +optional
 	Threshold Ratio `json:"threshold,omitempty"`

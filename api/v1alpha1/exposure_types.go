@@ -14,7 +14,7 @@ type Exposure struct {
 	// +optional
 	Hosts []string `json:"hosts,omitempty"`
 
-	// path that queries start with.
+	// path that queries start with. Defaults to /.
 	// +kubebuilder:default="/"
 	// +kubebuilder:validation:Pattern=`^/`
 	// +kubebuilder:validation:MaxLength=1024
@@ -32,7 +32,8 @@ type Exposure struct {
 
 // IngressExposure makes an Ingress.
 type IngressExposure struct {
-	// className of the Ingress, such as alb or nginx; by default the cluster's own.
+	// className of the Ingress, such as alb or nginx; by default the cluster's
+	// own.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ClassName string `json:"className,omitempty"`

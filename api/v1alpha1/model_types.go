@@ -11,13 +11,16 @@ import (
 type Model struct {
 	ModelProvider `json:",inline"`
 
-	// systemPrompt is said to the model ahead of every conversation.
+	// systemPrompt is said to the model ahead of every conversation. Defaults to
+	// "You are a helpful assistant. Answer from the context given; when it does
+	// not hold the answer, say so."
 	// +kubebuilder:default="You are a helpful assistant. Answer from the context given; when it does not hold the answer, say so."
 	// +kubebuilder:validation:MaxLength=32768
 	// +optional
 	SystemPrompt string `json:"systemPrompt,omitempty"`
 
 	// maxOutputTokens bounds the length of an answer, in the model's tokens.
+	// Defaults to 512.
 	// +kubebuilder:default=512
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -31,8 +34,8 @@ type Model struct {
 	// +optional
 	Temperature string `json:"temperature,omitempty"`
 
-	// timeout bounds one call of the model, from the first byte sent to the
-	// last byte received; retries and fallbacks share it.
+	// timeout bounds one call of the model, from the first byte sent to the last
+	// byte received; retries and fallbacks share it. Defaults to 30s.
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="must be between 100ms and 1h"
 	// +optional
@@ -95,7 +98,8 @@ type OpenAIModel struct {
 
 // OpenAIEndpoint is where an OpenAI-compatible API is and how to be let in.
 type OpenAIEndpoint struct {
-	// baseURL of the API, up to the version.
+	// baseURL of the API, up to the version. Defaults to
+	// https://api.openai.com/v1.
 	// +kubebuilder:default="https://api.openai.com/v1"
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https']",message="must be a http or https URL, such as https://api.openai.com/v1"
@@ -129,7 +133,8 @@ type AnthropicModel struct {
 	// +required
 	Model string `json:"model"`
 
-	// baseURL of the API, without the version.
+	// baseURL of the API, without the version. Defaults to
+	// https://api.anthropic.com.
 	// +kubebuilder:default="https://api.anthropic.com"
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https']",message="must be a http or https URL, such as https://api.anthropic.com"
@@ -221,10 +226,10 @@ type OpenAIEmbedding struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.apiKey) || has(self.endpoint)",message="apiKey is for endpoint: the server that the operator runs asks for none"
 type TextEmbeddingsInference struct {
 	// model on the Hugging Face Hub, such as
-	// sentence-transformers/all-MiniLM-L6-v2. Without endpoint, the operator runs a
-	// server of it. With endpoint, it is the model that is served there: it names
-	// the embedding in cache keys, so that a change of model never serves an old
-	// answer.
+	// sentence-transformers/all-MiniLM-L6-v2. Without endpoint, the operator runs
+	// a server of it. With endpoint, it is the model that is served there: it
+	// names the embedding in cache keys, so that a change of model never serves an
+	// old answer.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
@@ -253,9 +258,9 @@ type TextEmbeddingsInference struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.cpuPercent) || !has(self.maxReplicas) || self.maxReplicas > (has(self.minReplicas) ? self.minReplicas : 2)",message="cpuPercent has no effect when minReplicas equals maxReplicas: raise maxReplicas or leave it out"
 type EmbeddingServer struct {
 	// image of Text Embeddings Inference. By default
-	// ghcr.io/huggingface/text-embeddings-inference:cpu-1.9.3; each kind of GPU has
-	// an image of its own, such as 89-1.9.3. An upgrade of the operator keeps the
-	// default that the server was made with, unless workload.upgradePolicy is
+	// ghcr.io/huggingface/text-embeddings-inference:cpu-1.9.3; each kind of GPU
+	// has an image of its own, such as 89-1.9.3. An upgrade of the operator keeps
+	// the default that the server was made with, unless workload.upgradePolicy is
 	// Automatic.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -8,43 +8,45 @@ import (
 
 // Objectives are what the service is measured against.
 type Objectives struct {
-	// queriesPerSecond that the service should be able to carry.
+	// queriesPerSecond that the service should be able to carry. Defaults to 100.
 	// +kubebuilder:default=100
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional
 	QueriesPerSecond int32 `json:"queriesPerSecond,omitempty"`
 
-	// averageLatency of a query, at most.
+	// averageLatency of a query, at most. Defaults to 1s.
 	// +kubebuilder:default="1s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be greater than 0s"
 	// +optional
 	AverageLatency *metav1.Duration `json:"averageLatency,omitempty"`
 
-	// p95Latency is the 95th percentile of query latency, at most.
+	// p95Latency is the 95th percentile of query latency, at most. Defaults to 2s.
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be greater than 0s"
 	// +optional
 	P95Latency *metav1.Duration `json:"p95Latency,omitempty"`
 
-	// successRatio is the share of queries that are answered, at least.
+	// successRatio is the share of queries that are answered, at least. Defaults
+	// to "0.99".
 	// +kubebuilder:default="0.99"
 	// +optional
 	SuccessRatio Ratio `json:"successRatio,omitempty"`
 
 	// cacheHitRatio is the share of queries answered from the cache, at least.
+	// Defaults to "0.70".
 	// +kubebuilder:default="0.70"
 	// +optional
 	CacheHitRatio Ratio `json:"cacheHitRatio,omitempty"`
 
-	// cpuPercent of the CPU limit or request in use, at most.
+	// cpuPercent of the CPU limit or request in use, at most. Defaults to 80.
 	// +kubebuilder:default=80
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	CPUPercent int32 `json:"cpuPercent,omitempty"`
 
-	// memoryPercent of the memory limit in use, at most.
+	// memoryPercent of the memory limit in use, at most. Defaults to 85.
 	// +kubebuilder:default=85
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
@@ -67,8 +69,8 @@ type Monitoring struct {
 	// +optional
 	Alerts *Alerts `json:"alerts,omitempty"`
 
-	// dashboard makes a ConfigMap with a dashboard, for the sidecar by which Grafana
-	// loads dashboards. Leave it out for none.
+	// dashboard makes a ConfigMap with a dashboard, for the sidecar by which
+	// Grafana loads dashboards. Leave it out for none.
 	// +optional
 	Dashboard *Dashboard `json:"dashboard,omitempty"`
 }
@@ -92,7 +94,7 @@ type Dashboard struct {
 
 // ServiceMonitor lets the Prometheus operator scrape the runtime.
 type ServiceMonitor struct {
-	// interval between two scrapes.
+	// interval between two scrapes. Defaults to 15s.
 	// +kubebuilder:default="15s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	// +optional
@@ -145,9 +147,9 @@ type Workload struct {
 	Image string `json:"image,omitempty"`
 
 	// upgradePolicy says what an upgrade of the operator does to the runtime.
-	// Pinned keeps the image that the operator chose when it first made the
-	// pods: an upgrade of the operator restarts nothing. Automatic follows the
-	// operator. It has no effect where image is set.
+	// Pinned keeps the image that the operator chose when it first made the pods:
+	// an upgrade of the operator restarts nothing. Automatic follows the operator.
+	// It has no effect where image is set. Defaults to Pinned.
 	// +kubebuilder:default=Pinned
 	// +optional
 	UpgradePolicy UpgradePolicy `json:"upgradePolicy,omitempty"`
@@ -155,7 +157,8 @@ type Workload struct {
 	// networkPolicy is whether a NetworkPolicy guards the pods. With Ingress
 	// everybody reaches the query port, only the operator and the monitoring
 	// system reach the admin port, and only the service's pods reach the managed
-	// Redis and embedding server. None makes no NetworkPolicy.
+	// Redis and embedding server. None makes no NetworkPolicy. Defaults to
+	// Ingress.
 	// +kubebuilder:default=Ingress
 	// +optional
 	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`

@@ -100,8 +100,8 @@ type RAGServiceSpec struct {
 	// +optional
 	Objectives Objectives `json:"objectives,omitzero"`
 
-	// exposure leads queries from outside the cluster to the service. Leave it out,
-	// and the service is reached from inside only.
+	// exposure leads queries from outside the cluster to the service. Leave it
+	// out, and the service is reached from inside only.
 	// +optional
 	Exposure *Exposure `json:"exposure,omitempty"`
 
@@ -116,8 +116,8 @@ type RAGServiceSpec struct {
 	// +optional
 	Workload Workload `json:"workload,omitzero"`
 
-	// suspend stops the operator from changing anything of this service. What
-	// runs keeps running and serving; status still shows it.
+	// suspend stops the operator from changing anything of this service. What runs
+	// keeps running and serving; status still shows it. Defaults to false.
 	// +kubebuilder:default=false
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`

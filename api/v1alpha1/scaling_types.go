@@ -21,7 +21,7 @@ import (
 type Scaling struct {
 	// minReplicas is how many replicas run at least. 0 takes a metricsSource other
 	// than Operator and something outside of the pods that brings the service
-	// back: demand, or keda.cron.
+	// back: demand, or keda.cron. Defaults to 2.
 	// +kubebuilder:default=2
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
@@ -29,17 +29,18 @@ type Scaling struct {
 	MinReplicas int32 `json:"minReplicas"` // no omitempty: 0 means 0, and not the default
 
 	// maxReplicas is how many replicas run at most. Equal to minReplicas, the
-	// service does not scale and gets no autoscaler.
+	// service does not scale and gets no autoscaler. Defaults to 10.
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	MaxReplicas int32 `json:"maxReplicas,omitempty"`
 
-	// metricsSource is who tells the autoscaler of queries. Operator: this operator,
-	// as the custom metrics API of the cluster. Prometheus: prometheus-adapter in
-	// that place, with the rules of config/prometheus-adapter. KEDA: a
-	// ScaledObject instead of a HorizontalPodAutoscaler; KEDA asks Prometheus.
+	// metricsSource is who tells the autoscaler of queries. Operator: this
+	// operator, as the custom metrics API of the cluster. Prometheus:
+	// prometheus-adapter in that place, with the rules of
+	// config/prometheus-adapter. KEDA: a ScaledObject instead of a
+	// HorizontalPodAutoscaler; KEDA asks Prometheus. Defaults to Operator.
 	// +kubebuilder:default=Operator
 	// +optional
 	MetricsSource MetricsSource `json:"metricsSource,omitempty"`
@@ -53,10 +54,10 @@ type Scaling struct {
 	// +optional
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
 
-	// demand is how many queries a second are asked of the service, as something in
-	// front of it counts them: an ingress controller, a gateway, a load balancer.
-	// It is there when no pod is, so it brings the service back from 0 replicas.
-	// The service then scales on it as well: one replica for every
+	// demand is how many queries a second are asked of the service, as something
+	// in front of it counts them: an ingress controller, a gateway, a load
+	// balancer. It is there when no pod is, so it brings the service back from 0
+	// replicas. The service then scales on it as well: one replica for every
 	// targets.queriesPerSecond.
 	// +optional
 	Demand *Demand `json:"demand,omitempty"`
@@ -115,9 +116,10 @@ type ScalingTargets struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.query) != has(self.metric)",message="exactly one must be set: query or metric"
 type Demand struct {
-	// query in PromQL that gives queries per second, for metricsSource KEDA. Of an
-	// NGINX ingress controller, for instance:
+	// query in PromQL that gives queries per second, for metricsSource KEDA, such
+	// as
 	// sum(rate(nginx_ingress_controller_requests{exported_namespace="rag",ingress="support"}[1m]))
+	// of an NGINX ingress controller.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
@@ -149,14 +151,15 @@ type KEDA struct {
 	Authentication *TriggerAuthentication `json:"authentication,omitempty"`
 
 	// pollingInterval is how often KEDA looks while the service has no replica.
-	// Otherwise the HorizontalPodAutoscaler looks, at its own pace.
+	// Otherwise the HorizontalPodAutoscaler looks, at its own pace. Defaults to
+	// 15s.
 	// +kubebuilder:default="15s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="must be between 1s and 1h"
 	// +optional
 	PollingInterval *metav1.Duration `json:"pollingInterval,omitempty"`
 
 	// cooldownPeriod is how long nothing must be asked before the last replica
-	// goes, where minReplicas is 0.
+	// goes, where minReplicas is 0. Defaults to 5m.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('24h')",message="must be between 0s and 24h"
 	// +optional
@@ -179,7 +182,8 @@ type TriggerAuthentication struct {
 	// +required
 	Name string `json:"name"`
 
-	// kind is one of the namespace or one of the cluster.
+	// kind says whether it is one of the namespace or of the cluster. Defaults to
+	// TriggerAuthentication.
 	// +kubebuilder:default=TriggerAuthentication
 	// +kubebuilder:validation:Enum=TriggerAuthentication;ClusterTriggerAuthentication
 	// +optional
@@ -194,8 +198,8 @@ type CronWindow struct {
 	// +required
 	Timezone string `json:"timezone"`
 
-	// start of the window in five fields: minute, hour, day of the month, month, day
-	// of the week, such as "0 8 * * 1-5".
+	// start of the window in five fields: minute, hour, day of the month, month,
+	// day of the week, such as "0 8 * * 1-5".
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^\s*\S+(\s+\S+){4}\s*$`
 	// +required

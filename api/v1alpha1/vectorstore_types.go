@@ -34,15 +34,15 @@ type VectorStore struct {
 	// +optional
 	Memory *MemoryStore `json:"memory,omitempty"`
 
-	// topK is how many passages a question is answered from.
+	// topK is how many passages a question is answered from. Defaults to 5.
 	// +kubebuilder:default=5
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	TopK int32 `json:"topK,omitempty"`
 
-	// minScore leaves out passages that are less similar to the question
-	// (cosine similarity).
+	// minScore leaves out passages that are less similar to the question (cosine
+	// similarity). Defaults to "0".
 	// +kubebuilder:default="0"
 	// +optional
 	MinScore Ratio `json:"minScore,omitempty"`
@@ -61,7 +61,7 @@ type Pinecone struct {
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
-	// textField is the metadata field that holds the passage.
+	// textField is the metadata field that holds the passage. Defaults to text.
 	// +kubebuilder:default=text
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -88,7 +88,7 @@ type Qdrant struct {
 	// +required
 	Collection string `json:"collection"`
 
-	// textField is the payload field that holds the passage.
+	// textField is the payload field that holds the passage. Defaults to text.
 	// +kubebuilder:default=text
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -114,7 +114,7 @@ type Weaviate struct {
 	// +required
 	Collection string `json:"collection"`
 
-	// textField is the property that holds the passage.
+	// textField is the property that holds the passage. Defaults to text.
 	// +kubebuilder:default=text
 	// +kubebuilder:validation:Pattern=`^[_A-Za-z][_0-9A-Za-z]*$`
 	// +kubebuilder:validation:MaxLength=231
@@ -134,41 +134,43 @@ type PGVector struct {
 	DSN SecretKey `json:"dsn"`
 
 	// table to search, with its schema where it is not on the search path.
+	// Defaults to documents.
 	// +kubebuilder:default=documents
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)?$`
 	// +kubebuilder:validation:MaxLength=127
 	// +optional
 	Table string `json:"table,omitempty"`
 
-	// idColumn holds the passage's id.
+	// idColumn holds the passage's id. Defaults to id.
 	// +kubebuilder:default=id
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	IDColumn string `json:"idColumn,omitempty"`
 
-	// textColumn holds the passage.
+	// textColumn holds the passage. Defaults to content.
 	// +kubebuilder:default=content
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	TextColumn string `json:"textColumn,omitempty"`
 
-	// vectorColumn holds the embedding.
+	// vectorColumn holds the embedding. Defaults to embedding.
 	// +kubebuilder:default=embedding
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	VectorColumn string `json:"vectorColumn,omitempty"`
 
-	// metadataColumn holds a jsonb object with the passage's metadata.
+	// metadataColumn holds a jsonb object with the passage's metadata. Defaults to
+	// metadata.
 	// +kubebuilder:default=metadata
 	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	MetadataColumn string `json:"metadataColumn,omitempty"`
 
-	// poolSize is the most connections one replica opens.
+	// poolSize is the most connections one replica opens. Defaults to 10.
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
@@ -176,8 +178,8 @@ type PGVector struct {
 	PoolSize int32 `json:"poolSize,omitempty"`
 
 	// maxConnections is how many connections the server has for this service, such
-	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
-	// the condition MaxReplicasSupported judges by it.
+	// as max_connections, the limit of a role or the pool of a PgBouncer.
+	// Declared, the condition MaxReplicasSupported judges by it.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	MaxConnections int32 `json:"maxConnections,omitempty"`
@@ -197,14 +199,14 @@ type OpenSearch struct {
 	// +required
 	Index string `json:"index"`
 
-	// vectorField is the knn_vector field.
+	// vectorField is the knn_vector field. Defaults to embedding.
 	// +kubebuilder:default=embedding
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	VectorField string `json:"vectorField,omitempty"`
 
-	// textField holds the passage.
+	// textField holds the passage. Defaults to text.
 	// +kubebuilder:default=text
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -224,7 +226,8 @@ type HTTPStore struct {
 	// +required
 	URL string `json:"url"`
 
-	// textField is the metadata field of a match that holds the passage.
+	// textField is the metadata field of a match that holds the passage. Defaults
+	// to text.
 	// +kubebuilder:default=text
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

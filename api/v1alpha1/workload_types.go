@@ -72,7 +72,7 @@ type PodVolume struct {
 
 // EmptyDir is an empty folder that goes with the pod.
 type EmptyDir struct {
-	// size that it may grow to.
+	// size that it may grow to. Defaults to 64Mi.
 	// +kubebuilder:default="64Mi"
 	// +kubebuilder:validation:XValidation:rule="quantity(self).isGreaterThan(quantity('0'))",message="must be greater than 0"
 	// +optional
@@ -115,7 +115,7 @@ type VolumeMount struct {
 	// +required
 	MountPath string `json:"mountPath"`
 
-	// readOnly is whether the container can only read it.
+	// readOnly is whether the container can only read it. Defaults to false.
 	// +kubebuilder:default=false
 	// +optional
 	ReadOnly bool `json:"readOnly,omitempty"`

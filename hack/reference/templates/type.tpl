@@ -35,7 +35,7 @@ As of every object.
 {{ markdownRenderFieldDoc .Doc | replace "<br />" " " }}
 {{- end -}}
 {{- if has "Required: {}" .Validation }}<br/>Required.{{ end -}}
-{{- if .Default }}<br/>Default: `{{ .Default | replace "|" "\\|" }}`.{{ end -}}
+{{- if and .Default (not (contains "Defaults to" .Doc)) }}<br/>Default: `{{ .Default | replace "|" "\\|" }}`.{{ end -}}
 {{- range .Validation -}}
 {{- if not (or (hasPrefix "Required" .) (hasPrefix "Optional" .)) }}<br/>{{ . | replace "|" "\\|" | replace "{" "\\{" | replace "}" "\\}" }}{{ end -}}
 {{- end -}}

@@ -9,7 +9,8 @@ package v1alpha1
 type AccessApplyConfiguration struct {
 	// apiKeys lets holders of a key in.
 	APIKeys *APIKeyAccessApplyConfiguration `json:"apiKeys,omitempty"`
-	// jwt lets holders of a signed token in.
+	// jwt lets holders of a signed token in. With the scope ragservice:manage, the
+	// holder may change documents, curated answers and the cache.
 	JWT *JWTAccessApplyConfiguration `json:"jwt,omitempty"`
 	// rateLimit bounds what one caller may ask.
 	RateLimit *RateLimitApplyConfiguration `json:"rateLimit,omitempty"`

@@ -9,7 +9,8 @@ package v1alpha1
 type AnthropicModelApplyConfiguration struct {
 	// model as the API names it.
 	Model *string `json:"model,omitempty"`
-	// baseURL of the API, without the version.
+	// baseURL of the API, without the version. Defaults to
+	// https://api.anthropic.com.
 	BaseURL *string `json:"baseURL,omitempty"`
 	// apiKey is sent as the x-api-key header.
 	APIKey *SecretKeyApplyConfiguration `json:"apiKey,omitempty"`

@@ -8,7 +8,8 @@ package v1alpha1
 // APIKeyAccess lets holders of a key in.
 type APIKeyAccessApplyConfiguration struct {
 	// secret holds the keys: a YAML list of entries with key (or its sha256),
-	// tenant and user. A change is read while running.
+	// tenant, user and manage. With manage: true, the holder may change documents,
+	// curated answers and the cache. A change is read while running.
 	Secret *SecretKeyApplyConfiguration `json:"secret,omitempty"`
 }
 

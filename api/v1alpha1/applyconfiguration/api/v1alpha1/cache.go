@@ -12,17 +12,17 @@ import (
 //
 // Cache answers repeated questions without asking the model again.
 type CacheApplyConfiguration struct {
-	// ttl is how long an answer is served from the cache.
+	// ttl is how long an answer is served from the cache. Defaults to 5m.
 	TTL *v1.Duration `json:"ttl,omitempty"`
 	// staleTTL is how much longer an expired answer may be served while a fresh
-	// one is made, or when the vector store or the model fails. "0s" never
-	// serves a stale answer.
+	// one is made, or when the vector store or the model fails. "0s" never serves
+	// a stale answer. Defaults to 0s.
 	StaleTTL *v1.Duration `json:"staleTTL,omitempty"`
-	// scope is the hard partition of every key: an answer never crosses it.
-	// Tenant and User need access, which says who is asking.
+	// scope is the hard partition of every key: an answer never crosses it. Tenant
+	// and User need access, which says who is asking. Defaults to Shared.
 	Scope *apiv1alpha1.CacheScope `json:"scope,omitempty"`
 	// legacyKeys also reads and writes the keys cache:{query} of the old service,
-	// to share a Redis with it while traffic moves.
+	// to share a Redis with it while traffic moves. Defaults to false.
 	LegacyKeys *bool `json:"legacyKeys,omitempty"`
 	// redis keeps answers for all replicas.
 	Redis *RedisApplyConfiguration `json:"redis,omitempty"`

@@ -9,8 +9,8 @@ package v1alpha1
 type CronWindowApplyConfiguration struct {
 	// timezone of start and end, such as Europe/Berlin.
 	Timezone *string `json:"timezone,omitempty"`
-	// start of the window in five fields: minute, hour, day of the month, month, day
-	// of the week, such as "0 8 * * 1-5".
+	// start of the window in five fields: minute, hour, day of the month, month,
+	// day of the week, such as "0 8 * * 1-5".
 	Start *string `json:"start,omitempty"`
 	// end of the window, likewise.
 	End *string `json:"end,omitempty"`

@@ -7,9 +7,10 @@ package v1alpha1
 //
 // Demand is the queries that are asked, counted in front of the service.
 type DemandApplyConfiguration struct {
-	// query in PromQL that gives queries per second, for metricsSource KEDA. Of an
-	// NGINX ingress controller, for instance:
+	// query in PromQL that gives queries per second, for metricsSource KEDA, such
+	// as
 	// sum(rate(nginx_ingress_controller_requests{exported_namespace="rag",ingress="support"}[1m]))
+	// of an NGINX ingress controller.
 	Query *string `json:"query,omitempty"`
 	// metric of external.metrics.k8s.io in queries per second, for metricsSource
 	// Prometheus. It is of the service's namespace; a rule of prometheus-adapter

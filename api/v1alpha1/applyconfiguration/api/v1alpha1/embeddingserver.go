@@ -13,9 +13,9 @@ import (
 // Deployment NAME-embedding, behind a Service of that name.
 type EmbeddingServerApplyConfiguration struct {
 	// image of Text Embeddings Inference. By default
-	// ghcr.io/huggingface/text-embeddings-inference:cpu-1.9.3; each kind of GPU has
-	// an image of its own, such as 89-1.9.3. An upgrade of the operator keeps the
-	// default that the server was made with, unless workload.upgradePolicy is
+	// ghcr.io/huggingface/text-embeddings-inference:cpu-1.9.3; each kind of GPU
+	// has an image of its own, such as 89-1.9.3. An upgrade of the operator keeps
+	// the default that the server was made with, unless workload.upgradePolicy is
 	// Automatic.
 	Image *string `json:"image,omitempty"`
 	// revision of the model: a commit, a tag or a branch. By default the newest of

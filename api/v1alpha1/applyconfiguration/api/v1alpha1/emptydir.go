@@ -11,7 +11,7 @@ import (
 //
 // EmptyDir is an empty folder that goes with the pod.
 type EmptyDirApplyConfiguration struct {
-	// size that it may grow to.
+	// size that it may grow to. Defaults to 64Mi.
 	Size *resource.Quantity `json:"size,omitempty"`
 }
 

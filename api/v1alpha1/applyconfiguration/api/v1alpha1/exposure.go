@@ -9,7 +9,7 @@ package v1alpha1
 type ExposureApplyConfiguration struct {
 	// hosts that queries are sent to. Leave them out for any.
 	Hosts []string `json:"hosts,omitempty"`
-	// path that queries start with.
+	// path that queries start with. Defaults to /.
 	Path *string `json:"path,omitempty"`
 	// ingress makes an Ingress.
 	Ingress *IngressExposureApplyConfiguration `json:"ingress,omitempty"`

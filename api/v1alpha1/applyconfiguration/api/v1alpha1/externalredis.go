@@ -14,10 +14,11 @@ type ExternalRedisApplyConfiguration struct {
 	// addresses are host:port of the server, the sentinels or the cluster's seed
 	// nodes.
 	Addresses []string `json:"addresses,omitempty"`
-	// mode is how the servers stand to each other.
+	// mode is how the servers stand to each other. Defaults to Standalone.
 	Mode *apiv1alpha1.RedisMode `json:"mode,omitempty"`
-	// maxClients is how many connections one server takes, as CONFIG GET maxclients
-	// says it. Declared, the condition MaxReplicasSupported judges by it.
+	// maxClients is how many connections one server takes, as CONFIG GET
+	// maxclients says it. Declared, the condition MaxReplicasSupported judges by
+	// it.
 	MaxClients *int32 `json:"maxClients,omitempty"`
 	// sentinelPrimary is the name the sentinels know the primary by.
 	SentinelPrimary *string `json:"sentinelPrimary,omitempty"`

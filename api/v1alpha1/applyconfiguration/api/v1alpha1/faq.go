@@ -15,7 +15,7 @@ type FAQApplyConfiguration struct {
 	// answer. A change is read while running.
 	ConfigMap *ConfigMapKeyApplyConfiguration `json:"configMap,omitempty"`
 	// threshold is the cosine similarity from which on a question counts as the
-	// curated one; an equal question always does.
+	// curated one; an equal question always does. Defaults to "0.95".
 	Threshold *apiv1alpha1.Ratio `json:"threshold,omitempty"`
 }
 

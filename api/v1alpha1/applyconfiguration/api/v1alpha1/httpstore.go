@@ -9,7 +9,8 @@ package v1alpha1
 type HTTPStoreApplyConfiguration struct {
 	// url takes the POST.
 	URL *string `json:"url,omitempty"`
-	// textField is the metadata field of a match that holds the passage.
+	// textField is the metadata field of a match that holds the passage. Defaults
+	// to text.
 	TextField *string `json:"textField,omitempty"`
 	// apiKey is sent as the bearer token.
 	APIKey *SecretKeyApplyConfiguration `json:"apiKey,omitempty"`

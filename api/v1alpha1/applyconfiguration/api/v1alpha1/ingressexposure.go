@@ -7,7 +7,8 @@ package v1alpha1
 //
 // IngressExposure makes an Ingress.
 type IngressExposureApplyConfiguration struct {
-	// className of the Ingress, such as alb or nginx; by default the cluster's own.
+	// className of the Ingress, such as alb or nginx; by default the cluster's
+	// own.
 	ClassName *string `json:"className,omitempty"`
 	// annotations of the Ingress.
 	Annotations map[string]string `json:"annotations,omitempty"`

@@ -13,9 +13,9 @@ type JWTAccessApplyConfiguration struct {
 	Audiences []string `json:"audiences,omitempty"`
 	// jwksURL is where the issuer publishes its keys.
 	JWKSURL *string `json:"jwksURL,omitempty"`
-	// tenantClaim names the claim that holds the tenant.
+	// tenantClaim names the claim that holds the tenant. Defaults to tenant.
 	TenantClaim *string `json:"tenantClaim,omitempty"`
-	// userClaim names the claim that holds the user's id.
+	// userClaim names the claim that holds the user's id. Defaults to sub.
 	UserClaim *string `json:"userClaim,omitempty"`
 }
 

@@ -17,10 +17,11 @@ type KEDAApplyConfiguration struct {
 	// authentication names a TriggerAuthentication that lets KEDA in there.
 	Authentication *TriggerAuthenticationApplyConfiguration `json:"authentication,omitempty"`
 	// pollingInterval is how often KEDA looks while the service has no replica.
-	// Otherwise the HorizontalPodAutoscaler looks, at its own pace.
+	// Otherwise the HorizontalPodAutoscaler looks, at its own pace. Defaults to
+	// 15s.
 	PollingInterval *v1.Duration `json:"pollingInterval,omitempty"`
 	// cooldownPeriod is how long nothing must be asked before the last replica
-	// goes, where minReplicas is 0.
+	// goes, where minReplicas is 0. Defaults to 5m.
 	CooldownPeriod *v1.Duration `json:"cooldownPeriod,omitempty"`
 	// cron are windows of time in which at least so many replicas run, whatever
 	// the load.

@@ -11,7 +11,7 @@ import (
 //
 // LocalCache keeps finished responses in each replica's memory.
 type LocalCacheApplyConfiguration struct {
-	// maxSize of the responses kept.
+	// maxSize of the responses kept. Defaults to 64Mi.
 	MaxSize *resource.Quantity `json:"maxSize,omitempty"`
 }
 

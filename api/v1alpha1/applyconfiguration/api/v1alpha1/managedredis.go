@@ -11,10 +11,10 @@ import (
 //
 // ManagedRedis is a Redis that the operator runs.
 type ManagedRedisApplyConfiguration struct {
-	// memory that cached answers may take. The container's limit is a quarter
-	// and 32Mi above it.
+	// memory that cached answers may take. The container's limit is a quarter and
+	// 32Mi above it. Defaults to 256Mi.
 	Memory *resource.Quantity `json:"memory,omitempty"`
-	// image of Redis (6.2 or later) or Valkey.
+	// image of Redis (6.2 or later) or Valkey. Defaults to redis:7.4-alpine.
 	Image *string `json:"image,omitempty"`
 }
 

@@ -14,15 +14,18 @@ import (
 // does not.
 type ModelApplyConfiguration struct {
 	ModelProviderApplyConfiguration `json:""`
-	// systemPrompt is said to the model ahead of every conversation.
+	// systemPrompt is said to the model ahead of every conversation. Defaults to
+	// "You are a helpful assistant. Answer from the context given; when it does
+	// not hold the answer, say so."
 	SystemPrompt *string `json:"systemPrompt,omitempty"`
 	// maxOutputTokens bounds the length of an answer, in the model's tokens.
+	// Defaults to 512.
 	MaxOutputTokens *int32 `json:"maxOutputTokens,omitempty"`
 	// temperature is the sampling temperature, as a decimal string between "0"
 	// and "2". Leave it out for the model's own default.
 	Temperature *string `json:"temperature,omitempty"`
-	// timeout bounds one call of the model, from the first byte sent to the
-	// last byte received; retries and fallbacks share it.
+	// timeout bounds one call of the model, from the first byte sent to the last
+	// byte received; retries and fallbacks share it. Defaults to 30s.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// rateLimit is what the provider allows. Declared, the condition
 	// MaxReplicasSupported judges by it; calls are not held back.

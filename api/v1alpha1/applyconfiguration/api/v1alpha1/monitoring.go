@@ -14,8 +14,8 @@ type MonitoringApplyConfiguration struct {
 	// alerts makes a PrometheusRule that alerts on the objectives. It needs the
 	// figures that the ServiceMonitor has scraped. Leave it out for none.
 	Alerts *AlertsApplyConfiguration `json:"alerts,omitempty"`
-	// dashboard makes a ConfigMap with a dashboard, for the sidecar by which Grafana
-	// loads dashboards. Leave it out for none.
+	// dashboard makes a ConfigMap with a dashboard, for the sidecar by which
+	// Grafana loads dashboards. Leave it out for none.
 	Dashboard *DashboardApplyConfiguration `json:"dashboard,omitempty"`
 }
 

@@ -12,19 +12,21 @@ import (
 //
 // Objectives are what the service is measured against.
 type ObjectivesApplyConfiguration struct {
-	// queriesPerSecond that the service should be able to carry.
+	// queriesPerSecond that the service should be able to carry. Defaults to 100.
 	QueriesPerSecond *int32 `json:"queriesPerSecond,omitempty"`
-	// averageLatency of a query, at most.
+	// averageLatency of a query, at most. Defaults to 1s.
 	AverageLatency *v1.Duration `json:"averageLatency,omitempty"`
-	// p95Latency is the 95th percentile of query latency, at most.
+	// p95Latency is the 95th percentile of query latency, at most. Defaults to 2s.
 	P95Latency *v1.Duration `json:"p95Latency,omitempty"`
-	// successRatio is the share of queries that are answered, at least.
+	// successRatio is the share of queries that are answered, at least. Defaults
+	// to "0.99".
 	SuccessRatio *apiv1alpha1.Ratio `json:"successRatio,omitempty"`
 	// cacheHitRatio is the share of queries answered from the cache, at least.
+	// Defaults to "0.70".
 	CacheHitRatio *apiv1alpha1.Ratio `json:"cacheHitRatio,omitempty"`
-	// cpuPercent of the CPU limit or request in use, at most.
+	// cpuPercent of the CPU limit or request in use, at most. Defaults to 80.
 	CPUPercent *int32 `json:"cpuPercent,omitempty"`
-	// memoryPercent of the memory limit in use, at most.
+	// memoryPercent of the memory limit in use, at most. Defaults to 85.
 	MemoryPercent *int32 `json:"memoryPercent,omitempty"`
 }
 

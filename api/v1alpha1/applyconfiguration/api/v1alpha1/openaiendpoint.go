@@ -7,7 +7,8 @@ package v1alpha1
 //
 // OpenAIEndpoint is where an OpenAI-compatible API is and how to be let in.
 type OpenAIEndpointApplyConfiguration struct {
-	// baseURL of the API, up to the version.
+	// baseURL of the API, up to the version. Defaults to
+	// https://api.openai.com/v1.
 	BaseURL *string `json:"baseURL,omitempty"`
 	// apiKey is sent as the bearer token. Leave it out for a server that wants
 	// none.

@@ -11,9 +11,9 @@ type OpenSearchApplyConfiguration struct {
 	Endpoint *string `json:"endpoint,omitempty"`
 	// index to search.
 	Index *string `json:"index,omitempty"`
-	// vectorField is the knn_vector field.
+	// vectorField is the knn_vector field. Defaults to embedding.
 	VectorField *string `json:"vectorField,omitempty"`
-	// textField holds the passage.
+	// textField holds the passage. Defaults to text.
 	TextField *string `json:"textField,omitempty"`
 	// basicAuth is the Secret key that holds user:password.
 	BasicAuth *SecretKeyApplyConfiguration `json:"basicAuth,omitempty"`

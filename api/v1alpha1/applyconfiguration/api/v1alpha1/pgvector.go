@@ -11,20 +11,22 @@ type PGVectorApplyConfiguration struct {
 	// postgres://user:password@host:5432/database.
 	DSN *SecretKeyApplyConfiguration `json:"dsn,omitempty"`
 	// table to search, with its schema where it is not on the search path.
+	// Defaults to documents.
 	Table *string `json:"table,omitempty"`
-	// idColumn holds the passage's id.
+	// idColumn holds the passage's id. Defaults to id.
 	IDColumn *string `json:"idColumn,omitempty"`
-	// textColumn holds the passage.
+	// textColumn holds the passage. Defaults to content.
 	TextColumn *string `json:"textColumn,omitempty"`
-	// vectorColumn holds the embedding.
+	// vectorColumn holds the embedding. Defaults to embedding.
 	VectorColumn *string `json:"vectorColumn,omitempty"`
-	// metadataColumn holds a jsonb object with the passage's metadata.
+	// metadataColumn holds a jsonb object with the passage's metadata. Defaults to
+	// metadata.
 	MetadataColumn *string `json:"metadataColumn,omitempty"`
-	// poolSize is the most connections one replica opens.
+	// poolSize is the most connections one replica opens. Defaults to 10.
 	PoolSize *int32 `json:"poolSize,omitempty"`
 	// maxConnections is how many connections the server has for this service, such
-	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
-	// the condition MaxReplicasSupported judges by it.
+	// as max_connections, the limit of a role or the pool of a PgBouncer.
+	// Declared, the condition MaxReplicasSupported judges by it.
 	MaxConnections *int32 `json:"maxConnections,omitempty"`
 }
 

@@ -11,7 +11,7 @@ type PineconeApplyConfiguration struct {
 	IndexHost *string `json:"indexHost,omitempty"`
 	// namespace within the index.
 	Namespace *string `json:"namespace,omitempty"`
-	// textField is the metadata field that holds the passage.
+	// textField is the metadata field that holds the passage. Defaults to text.
 	TextField *string `json:"textField,omitempty"`
 	// apiKey of the project.
 	APIKey *SecretKeyApplyConfiguration `json:"apiKey,omitempty"`

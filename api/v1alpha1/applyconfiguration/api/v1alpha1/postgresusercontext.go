@@ -18,12 +18,13 @@ type PostgresUserContextApplyConfiguration struct {
 	// go into the prompt.
 	Query *string `json:"query,omitempty"`
 	// timeout bounds the look-up; when it runs out the answer is made without.
+	// Defaults to 250ms.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
-	// poolSize is the most connections one replica opens.
+	// poolSize is the most connections one replica opens. Defaults to 10.
 	PoolSize *int32 `json:"poolSize,omitempty"`
 	// maxConnections is how many connections the server has for this service, such
-	// as max_connections, the limit of a role or the pool of a PgBouncer. Declared,
-	// the condition MaxReplicasSupported judges by it.
+	// as max_connections, the limit of a role or the pool of a PgBouncer.
+	// Declared, the condition MaxReplicasSupported judges by it.
 	MaxConnections *int32 `json:"maxConnections,omitempty"`
 }
 

@@ -12,7 +12,7 @@ type QdrantApplyConfiguration struct {
 	Endpoint *string `json:"endpoint,omitempty"`
 	// collection to search.
 	Collection *string `json:"collection,omitempty"`
-	// textField is the payload field that holds the passage.
+	// textField is the payload field that holds the passage. Defaults to text.
 	TextField *string `json:"textField,omitempty"`
 	// apiKey of the cluster.
 	APIKey *SecretKeyApplyConfiguration `json:"apiKey,omitempty"`

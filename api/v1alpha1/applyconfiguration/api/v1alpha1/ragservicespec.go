@@ -31,16 +31,16 @@ type RAGServiceSpecApplyConfiguration struct {
 	// in the status; it does not change whether the service is Ready. The
 	// defaults are the targets of the migration guide.
 	Objectives *ObjectivesApplyConfiguration `json:"objectives,omitempty"`
-	// exposure leads queries from outside the cluster to the service. Leave it out,
-	// and the service is reached from inside only.
+	// exposure leads queries from outside the cluster to the service. Leave it
+	// out, and the service is reached from inside only.
 	Exposure *ExposureApplyConfiguration `json:"exposure,omitempty"`
 	// monitoring is what is set up for a monitoring system to find.
 	Monitoring *MonitoringApplyConfiguration `json:"monitoring,omitempty"`
 	// workload adjusts the pods of the query runtime: resources, identity,
 	// scheduling.
 	Workload *WorkloadApplyConfiguration `json:"workload,omitempty"`
-	// suspend stops the operator from changing anything of this service. What
-	// runs keeps running and serving; status still shows it.
+	// suspend stops the operator from changing anything of this service. What runs
+	// keeps running and serving; status still shows it. Defaults to false.
 	Suspend *bool `json:"suspend,omitempty"`
 }
 

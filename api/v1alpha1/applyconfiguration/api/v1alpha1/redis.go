@@ -12,7 +12,7 @@ type RedisApplyConfiguration struct {
 	Managed *ManagedRedisApplyConfiguration `json:"managed,omitempty"`
 	// external is a Redis, Valkey or ElastiCache that runs already.
 	External *ExternalRedisApplyConfiguration `json:"external,omitempty"`
-	// poolSize is the most connections one replica opens.
+	// poolSize is the most connections one replica opens. Defaults to 20.
 	PoolSize *int32 `json:"poolSize,omitempty"`
 }
 

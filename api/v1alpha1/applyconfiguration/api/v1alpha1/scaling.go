@@ -14,25 +14,26 @@ import (
 type ScalingApplyConfiguration struct {
 	// minReplicas is how many replicas run at least. 0 takes a metricsSource other
 	// than Operator and something outside of the pods that brings the service
-	// back: demand, or keda.cron.
+	// back: demand, or keda.cron. Defaults to 2.
 	MinReplicas *int32 `json:"minReplicas,omitempty"`
 	// maxReplicas is how many replicas run at most. Equal to minReplicas, the
-	// service does not scale and gets no autoscaler.
+	// service does not scale and gets no autoscaler. Defaults to 10.
 	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
-	// metricsSource is who tells the autoscaler of queries. Operator: this operator,
-	// as the custom metrics API of the cluster. Prometheus: prometheus-adapter in
-	// that place, with the rules of config/prometheus-adapter. KEDA: a
-	// ScaledObject instead of a HorizontalPodAutoscaler; KEDA asks Prometheus.
+	// metricsSource is who tells the autoscaler of queries. Operator: this
+	// operator, as the custom metrics API of the cluster. Prometheus:
+	// prometheus-adapter in that place, with the rules of
+	// config/prometheus-adapter. KEDA: a ScaledObject instead of a
+	// HorizontalPodAutoscaler; KEDA asks Prometheus. Defaults to Operator.
 	MetricsSource *apiv1alpha1.MetricsSource `json:"metricsSource,omitempty"`
 	// targets are what a replica should carry. Where none is set, cpuPercent is
 	// 80 and memoryPercent 85, the targets of the migration guide.
 	Targets *ScalingTargetsApplyConfiguration `json:"targets,omitempty"`
 	// behavior of the HorizontalPodAutoscaler, passed on as it is.
 	Behavior *v2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
-	// demand is how many queries a second are asked of the service, as something in
-	// front of it counts them: an ingress controller, a gateway, a load balancer.
-	// It is there when no pod is, so it brings the service back from 0 replicas.
-	// The service then scales on it as well: one replica for every
+	// demand is how many queries a second are asked of the service, as something
+	// in front of it counts them: an ingress controller, a gateway, a load
+	// balancer. It is there when no pod is, so it brings the service back from 0
+	// replicas. The service then scales on it as well: one replica for every
 	// targets.queriesPerSecond.
 	Demand *DemandApplyConfiguration `json:"demand,omitempty"`
 	// keda says how KEDA measures. It must be set with metricsSource KEDA.

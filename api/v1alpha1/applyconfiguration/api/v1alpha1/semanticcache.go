@@ -11,10 +11,11 @@ import (
 //
 // SemanticCache answers questions that mean the same as a cached one.
 type SemanticCacheApplyConfiguration struct {
-	// threshold is the cosine similarity from which on two questions count as
-	// the same. A caller may raise it for a query, never lower it.
+	// threshold is the cosine similarity from which on two questions count as the
+	// same. A caller may raise it for a query, never lower it. Defaults to "0.92".
 	Threshold *apiv1alpha1.Ratio `json:"threshold,omitempty"`
-	// maxEntries is how many questions a partition keeps to compare with.
+	// maxEntries is how many questions a partition keeps to compare with. Defaults
+	// to 10000.
 	MaxEntries *int32 `json:"maxEntries,omitempty"`
 }
 

@@ -11,7 +11,7 @@ import (
 //
 // ServiceMonitor lets the Prometheus operator scrape the runtime.
 type ServiceMonitorApplyConfiguration struct {
-	// interval between two scrapes.
+	// interval between two scrapes. Defaults to 15s.
 	Interval *v1.Duration `json:"interval,omitempty"`
 	// labels that the Prometheus selects ServiceMonitors by.
 	Labels map[string]string `json:"labels,omitempty"`

@@ -9,10 +9,10 @@ package v1alpha1
 // that the operator runs, or one that runs already.
 type TextEmbeddingsInferenceApplyConfiguration struct {
 	// model on the Hugging Face Hub, such as
-	// sentence-transformers/all-MiniLM-L6-v2. Without endpoint, the operator runs a
-	// server of it. With endpoint, it is the model that is served there: it names
-	// the embedding in cache keys, so that a change of model never serves an old
-	// answer.
+	// sentence-transformers/all-MiniLM-L6-v2. Without endpoint, the operator runs
+	// a server of it. With endpoint, it is the model that is served there: it
+	// names the embedding in cache keys, so that a change of model never serves an
+	// old answer.
 	Model *string `json:"model,omitempty"`
 	// endpoint is the URL of a server that runs already.
 	Endpoint *string `json:"endpoint,omitempty"`

@@ -9,7 +9,8 @@ package v1alpha1
 type TriggerAuthenticationApplyConfiguration struct {
 	// name of the TriggerAuthentication or ClusterTriggerAuthentication.
 	Name *string `json:"name,omitempty"`
-	// kind is one of the namespace or one of the cluster.
+	// kind says whether it is one of the namespace or of the cluster. Defaults to
+	// TriggerAuthentication.
 	Kind *string `json:"kind,omitempty"`
 }
 

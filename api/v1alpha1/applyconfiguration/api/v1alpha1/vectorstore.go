@@ -27,10 +27,10 @@ type VectorStoreApplyConfiguration struct {
 	// memory holds documents from ConfigMaps in each pod's memory, searched
 	// exactly. For small sets that change with a rollout.
 	Memory *MemoryStoreApplyConfiguration `json:"memory,omitempty"`
-	// topK is how many passages a question is answered from.
+	// topK is how many passages a question is answered from. Defaults to 5.
 	TopK *int32 `json:"topK,omitempty"`
-	// minScore leaves out passages that are less similar to the question
-	// (cosine similarity).
+	// minScore leaves out passages that are less similar to the question (cosine
+	// similarity). Defaults to "0".
 	MinScore *apiv1alpha1.Ratio `json:"minScore,omitempty"`
 }
 

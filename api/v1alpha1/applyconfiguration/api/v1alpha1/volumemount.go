@@ -11,7 +11,7 @@ type VolumeMountApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// mountPath is the absolute path in the container.
 	MountPath *string `json:"mountPath,omitempty"`
-	// readOnly is whether the container can only read it.
+	// readOnly is whether the container can only read it. Defaults to false.
 	ReadOnly *bool `json:"readOnly,omitempty"`
 }
 

@@ -11,7 +11,7 @@ type WeaviateApplyConfiguration struct {
 	Endpoint *string `json:"endpoint,omitempty"`
 	// collection to search; its name starts with a capital.
 	Collection *string `json:"collection,omitempty"`
-	// textField is the property that holds the passage.
+	// textField is the property that holds the passage. Defaults to text.
 	TextField *string `json:"textField,omitempty"`
 	// apiKey of the server.
 	APIKey *SecretKeyApplyConfiguration `json:"apiKey,omitempty"`

@@ -17,14 +17,15 @@ type WorkloadApplyConfiguration struct {
 	// operator's version.
 	Image *string `json:"image,omitempty"`
 	// upgradePolicy says what an upgrade of the operator does to the runtime.
-	// Pinned keeps the image that the operator chose when it first made the
-	// pods: an upgrade of the operator restarts nothing. Automatic follows the
-	// operator. It has no effect where image is set.
+	// Pinned keeps the image that the operator chose when it first made the pods:
+	// an upgrade of the operator restarts nothing. Automatic follows the operator.
+	// It has no effect where image is set. Defaults to Pinned.
 	UpgradePolicy *apiv1alpha1.UpgradePolicy `json:"upgradePolicy,omitempty"`
 	// networkPolicy is whether a NetworkPolicy guards the pods. With Ingress
 	// everybody reaches the query port, only the operator and the monitoring
 	// system reach the admin port, and only the service's pods reach the managed
-	// Redis and embedding server. None makes no NetworkPolicy.
+	// Redis and embedding server. None makes no NetworkPolicy. Defaults to
+	// Ingress.
 	NetworkPolicy *apiv1alpha1.NetworkPolicyMode `json:"networkPolicy,omitempty"`
 	// imagePullSecrets for the image.
 	ImagePullSecrets []v1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
