@@ -43,24 +43,32 @@ func TestRefusedChild(t *testing.T) {
 // not fight, whichever of them comes first: the second one is told, the first one is
 // not touched, and the name is the second one's as soon as the first one is gone.
 func TestTwoOfOneName(t *testing.T) {
-	tests := []struct{ name, first, second string }{
-		{name: "the one with the Redis comes first", first: "support", second: "support-redis"},
-		{name: "the one with the Redis comes second", first: "support-redis", second: "support"},
+	tests := []struct {
+		name string
+		// with asks for the part whose objects have the name of the other service.
+		with          func(*v1alpha1.RAGService)
+		first, second string
+	}{
+		{name: "the one with the Redis comes first", with: testkit.WithManagedRedis, first: "support", second: "support-redis"},
+		{name: "the one with the Redis comes second", with: testkit.WithManagedRedis, first: "support-redis", second: "support"},
+		{name: "the one with the embedding comes first", with: testkit.WithManagedEmbedding, first: "support", second: "support-embedding"},
+		{name: "the one with the embedding comes second", with: testkit.WithManagedEmbedding, first: "support-embedding", second: "support"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			namespace := env.Namespace(t)
 			operator := env.Operate(t, namespace, nil)
+			taken := max(tt.first, tt.second) // the longer one
 			services := map[string]*v1alpha1.RAGService{
-				"support":       testkit.Service(namespace, "support", testkit.WithManagedRedis),
-				"support-redis": testkit.Service(namespace, "support-redis"),
+				"support": testkit.Service(namespace, "support", tt.with),
+				taken:     testkit.Service(namespace, taken),
 			}
 			first, second := services[tt.first], services[tt.second]
 			create(t, operator, first)
 			before := childVersions(t, first)
 			create(t, operator, second)
 			stalled := env.Condition(t, second, v1alpha1.ConditionStalled, metav1.ConditionTrue)
-			want := "Service support-redis exists and does not belong to this RAGService"
+			want := "Service " + taken + " exists and does not belong to this RAGService"
 			if stalled.Reason != v1alpha1.ReasonNameConflict || !strings.Contains(stalled.Message, want) {
 				t.Errorf("Stalled says %s: %s, want NameConflict and %q", stalled.Reason, stalled.Message, want)
 			}
