@@ -252,7 +252,7 @@ monitoring: {serviceMonitor: {}}`)
 
 // TestSamples checks that the samples of the repository are accepted.
 func TestSamples(t *testing.T) {
-	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "production.yaml", "keda.yaml", "prometheus-adapter.yaml"} {
+	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "embedding.yaml", "production.yaml", "keda.yaml", "prometheus-adapter.yaml"} {
 		data, err := os.ReadFile(testkit.Path("config", "samples", file))
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestRenderSamples compares what the operator would make of each sample with its
 // golden file.
 func TestRenderSamples(t *testing.T) {
-	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "production.yaml"} {
+	for _, file := range []string{"embedded/ragservice.yaml", "openai.yaml", "embedding.yaml", "production.yaml"} {
 		t.Run(file, func(t *testing.T) {
 			code, got, errOut := ragctl(t, "", "render", "-f", filepath.Join("..", "..", "config", "samples", file), "--runtime-image", "ragservice-runtime:v1")
 			if code != ExitDone {
