@@ -25,6 +25,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 )
 
 // kustomizations are all below config/, each as a folder to build. A component is
@@ -155,6 +156,40 @@ func TestSamples(t *testing.T) {
 			}
 			takes(t, file, string(content))
 		})
+	}
+}
+
+// TestLocalSample wants the runtime alone to answer from the documents that the
+// embedded sample has: with all of the documentation, tables of names hide the
+// answers.
+func TestLocalSample(t *testing.T) {
+	var generated struct {
+		ConfigMapGenerator []struct {
+			Files []string `json:"files"`
+		} `json:"configMapGenerator"`
+	}
+	var local struct {
+		VectorStore struct {
+			Memory struct {
+				Documents []string `json:"documents"`
+			} `json:"memory"`
+		} `json:"vectorStore"`
+	}
+	for file, into := range map[string]any{"docs/kustomization.yaml": &generated, "config/samples/runtime/local.yaml": &local} {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(content, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []string
+	for _, file := range generated.ConfigMapGenerator[0].Files {
+		want = append(want, "docs/"+file)
+	}
+	if got := local.VectorStore.Memory.Documents; !slices.Equal(got, want) {
+		t.Errorf("the documents are %q, want %q", got, want)
 	}
 }
 
