@@ -10,6 +10,7 @@ import (
 	"ragops.dev/ragservice/controllers/internal/apply"
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/decide"
+	"ragops.dev/ragservice/controllers/internal/observe"
 )
 
 const deleted apply.Result = "deleted"
@@ -85,21 +86,34 @@ func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
 	var errs []error
 	for _, child := range p.plan.Apply {
-		key := decide.Key{Kind: child.Kind, Name: child.Name}
-		object, exists := p.snapshot.Objects[key]
-		object, result, err := r.Applier.Apply(ctx, p.service.Namespace, child, object, exists)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		p.snapshot.Objects[key] = object // the status is of what was just applied
-		if result != apply.Unchanged {
-			p.did(result, child.String())
-		}
+		errs = append(errs, r.applyChild(ctx, p, child))
 	}
 	return errors.Join(errs...)
 }
 
+func (r *Reconciler) applyChild(ctx context.Context, p *pass, child build.Child) error {
+	key := decide.Key{Kind: child.Kind, Name: child.Name}
+	object, exists := p.snapshot.Objects[key]
+	applied, err := r.Applier.Apply(ctx, p.service.Namespace, child, object, exists)
+	if err != nil {
+		return err
+	}
+	if applied.Result != apply.Unchanged {
+		p.did(applied.Result, child.String())
+	}
+	if applied.Returned == nil {
+		return nil
+	}
+	if err := observe.Applied(p.snapshot, key, applied.Known, applied.Returned); err != nil {
+		return err
+	}
+	if applied.Result == apply.Created && child.Kind == build.DeploymentKind {
+		p.plan.Made(*p.snapshot, child.Name)
+	}
+	return nil
+}
+
+// initialReplicas comes after the autoscaler is there, which may be quicker.
 func (r *Reconciler) initialReplicas(ctx context.Context, p *pass) error {
 	for _, initial := range p.plan.InitialReplicas {
 		if err := r.Applier.Scale(ctx, initial.Deployment, initial.Number); err != nil {

@@ -51,42 +51,52 @@ func New(c client.Client, predictor *fields.Predictor, written *Written) *Applie
 	return &Applier{client: c, predictor: predictor, written: written}
 }
 
+// Applied is a child after it was brought to what it should be.
+type Applied struct {
+	Result Result
+	// Known is what is known of it.
+	Known decide.Object
+	// Returned is the object as the API server returned it; nil where it was not
+	// called.
+	Returned *unstructured.Unstructured
+}
+
 // Apply brings one child to what it should be. Exists and object are what is known
-// of it so far; where they agree with the configuration nothing is called. It returns
-// what is known of it then.
-func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child, object decide.Object, exists bool) (decide.Object, Result, error) {
+// of it so far; where they agree with the configuration nothing is called.
+func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child, object decide.Object, exists bool) (Applied, error) {
+	unchanged := Applied{Result: Unchanged, Known: object}
 	data, err := json.Marshal(child.Config)
 	if err != nil {
-		return object, Unchanged, fmt.Errorf("encode %s: %w", child, err)
+		return unchanged, fmt.Errorf("encode %s: %w", child, err)
 	}
 	hash := fields.Hash(data)
 	if exists && object.Ownership == decide.Own && object.Stamp == hash+"-"+object.Fields {
-		return object, Unchanged, nil
+		return unchanged, nil
 	}
 	config := &unstructured.Unstructured{}
 	if err := json.Unmarshal(data, &config.Object); err != nil {
-		return object, Unchanged, fmt.Errorf("decode %s: %w", child, err)
+		return unchanged, fmt.Errorf("decode %s: %w", child, err)
 	}
 	if err := a.stamp(config, hash); err != nil {
-		return object, Unchanged, err
+		return unchanged, err
 	}
 	predicted := config.GetAnnotations()[Annotation]
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(build.FieldOwner), client.ForceOwnership)
 	if err != nil {
-		return object, Unchanged, fmt.Errorf("apply %s: %w", child, err)
+		return unchanged, fmt.Errorf("apply %s: %w", child, err)
 	}
 	seen := a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config)
 	if predicted != hash+"-"+seen.Fields {
 		a.predictor.Outdated(child.Kind)
 	}
+	applied := Applied{Result: Updated, Known: seen, Returned: config}
 	switch {
 	case !exists:
-		return seen, Created, nil
+		applied.Result = Created
 	case config.GetResourceVersion() == object.ResourceVersion:
-		return seen, Unchanged, nil
-	default:
-		return seen, Updated, nil
+		applied.Result = Unchanged
 	}
+	return applied, nil
 }
 
 // stamp writes onto the configuration what it is, so that the next pass can see

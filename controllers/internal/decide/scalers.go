@@ -69,6 +69,18 @@ func (p *Plan) replicas(s Snapshot) {
 	}
 }
 
+// Made sees to the replicas of a Deployment that the plan made: it is in the snapshot
+// now, with the one replica of a Deployment that names no number.
+func (p *Plan) Made(s Snapshot, deployment string) {
+	const woken = false // it never had none
+	switch {
+	case deployment == s.Service.Name && (build.Autoscaled(s.Service) || kedaHolds(s) != ""):
+		p.scaled(s, s.Deployment, s.Service.Spec.Scaling.MinReplicas, woken)
+	case deployment == build.EmbeddingName(s.Service) && build.EmbeddingAutoscaled(s.Service):
+		p.scaled(s, s.Embedding, *build.ManagedEmbedding(s.Service).MinReplicas, woken)
+	}
+}
+
 // scaled sees to one that an autoscaler holds. Woken is whether one without a replica
 // has to be brought back.
 func (p *Plan) scaled(s Snapshot, d *appsv1.Deployment, least int32, woken bool) {

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -78,45 +80,73 @@ func (o *Observer) Observe(ctx context.Context, service *v1alpha1.RAGService) (*
 // for their status; of the others metadata will do: their content is the
 // operator's own.
 func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
-	deployment, redis, embedding := &appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.Deployment{}
-	autoscaler, other := &autoscalingv2.HorizontalPodAutoscaler{}, &autoscalingv2.HorizontalPodAutoscaler{}
+	var read []client.Object
 	for _, name := range build.Names(s.Service, s.Content.Name) {
 		if name.Name == "" || slices.Contains(build.OptionalKinds, name.Kind) && !s.Served[name.Kind] {
 			continue
 		}
-		var object client.Object
-		switch name.Kind {
-		case build.DeploymentKind:
-			object = deployment
-			if name.Name == build.EmbeddingName(s.Service) {
-				object = embedding
-			}
-		case build.StatefulSetKind:
-			object = redis
-		case build.AutoscalerKind:
-			object = other
-			if name.Name == build.AutoscalerName(s.Service) {
-				object = autoscaler
-			}
-		default:
-			object = metadataOf(name.Kind)
-		}
+		object := emptyOf(name.Kind)
 		if err := o.object(ctx, s, name, object); err != nil {
 			return err
 		}
+		read = append(read, object)
 	}
-	if metav1.IsControlledBy(deployment, s.Service) {
-		s.Deployment = deployment
+	for _, object := range read { // an autoscaler may belong to what is read after it
+		keep(s, object)
 	}
-	if metav1.IsControlledBy(redis, s.Service) {
-		s.Redis = redis
+	return nil
+}
+
+// emptyOf is what an object of the kind is read into.
+func emptyOf(kind schema.GroupVersionKind) client.Object {
+	switch kind {
+	case build.DeploymentKind:
+		return &appsv1.Deployment{}
+	case build.StatefulSetKind:
+		return &appsv1.StatefulSet{}
+	case build.AutoscalerKind:
+		return &autoscalingv2.HorizontalPodAutoscaler{}
+	default:
+		return metadataOf(kind)
 	}
-	if metav1.IsControlledBy(embedding, s.Service) {
-		s.Embedding = embedding
+}
+
+// keep puts a workload or an autoscaler of the service into the snapshot. What is
+// not there has no name, and no controller.
+func keep(s *decide.Snapshot, object client.Object) {
+	own := metav1.IsControlledBy(object, s.Service)
+	switch object := object.(type) {
+	case *appsv1.Deployment:
+		switch {
+		case own && object.Name == s.Service.Name:
+			s.Deployment = object
+		case own && object.Name == build.EmbeddingName(s.Service):
+			s.Embedding = object
+		}
+	case *appsv1.StatefulSet:
+		if own {
+			s.Redis = object
+		}
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		if object.Name == build.AutoscalerName(s.Service) && scales(s, object) {
+			s.Autoscaler = object
+		}
 	}
-	if scales(s, autoscaler) {
-		s.Autoscaler = autoscaler
+}
+
+// Applied puts an object that the pass has just applied into its snapshot, as the
+// API server returned it: what the pass tells of it is of what it wrote, and not of
+// what was there before.
+func Applied(s *decide.Snapshot, key decide.Key, known decide.Object, returned *unstructured.Unstructured) error {
+	s.Objects[key] = known
+	object := emptyOf(key.Kind)
+	if _, metadata := object.(*metav1.PartialObjectMetadata); metadata {
+		return nil
 	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(returned.Object, object); err != nil {
+		return fmt.Errorf("read %s/%s as it was applied: %w", key.Kind.Kind, key.Name, err)
+	}
+	keep(s, object)
 	return nil
 }
 

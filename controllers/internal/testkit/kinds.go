@@ -109,7 +109,7 @@ func (e *Environment) CollectGarbage(ctx context.Context, namespace string) erro
 
 // Roll plays the Deployment controller, which a bare API server lacks: all pods are
 // there, of the newest revision, and ready. It waits for the least replicas, to which
-// the operator brings a new Deployment one pass after it made it.
+// the operator brings a new Deployment once it has made it.
 func (e *Environment) Roll(t *testing.T, namespace, name string) {
 	t.Helper()
 	Eventually(t, func(ctx context.Context) error {
