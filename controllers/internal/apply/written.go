@@ -1,12 +1,12 @@
 package apply
 
 import (
-	"strconv"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/utils/clock"
 
 	"ragops.dev/ragservice/controllers/internal/decide"
@@ -94,8 +94,17 @@ func (w *Written) Newest(key decide.Key, namespace string, cached decide.Object,
 	case !exists || older(cached.ResourceVersion, e.object.ResourceVersion):
 		return e.object, true
 	}
-	delete(w.objects, id) // the cache has caught up, or never will
+	w.drop(id) // the cache has caught up, or never will
 	return cached, exists
+}
+
+// drop forgets one. A map keeps the room of the most that it ever held: when it is
+// empty it goes, too.
+func (w *Written) drop(id written) {
+	delete(w.objects, id)
+	if len(w.objects) == 0 {
+		w.objects = map[written]entry{}
+	}
 }
 
 // Forget is told of every deletion that the cache sees.
@@ -103,14 +112,13 @@ func (w *Written) Forget(key decide.Key, namespace string, uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if id := (written{key, namespace}); w.objects[id].object.UID == uid {
-		delete(w.objects, id)
+		w.drop(id)
 	}
 }
 
-// older compares resource versions, which Kubernetes keeps ordered as numbers. One
-// that is no number is never older: the cache wins then.
+// older compares resource versions. One that is not well formed is never older: the
+// cache wins then.
 func older(a, b string) bool {
-	x, errX := strconv.ParseUint(a, 10, 64)
-	y, errY := strconv.ParseUint(b, 10, 64)
-	return errX == nil && errY == nil && x < y
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
 }

@@ -15,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ragops.dev/ragservice/controllers/internal/build"
@@ -36,6 +37,9 @@ type Content struct {
 	// Digest changes whenever a key or a value does. It is salted with the
 	// object's identity, so that it tells nothing about a value.
 	Digest string
+
+	// version is the object's resource version; empty where there is none.
+	version string
 }
 
 type reference struct {
@@ -49,12 +53,21 @@ type Resolver struct {
 
 	mu      sync.Mutex
 	known   map[reference]Content
-	changes map[reference]uint64 // counts changes while a read is under way
+	changes map[reference]change
+}
+
+// change is what the watch told of an object last.
+type change struct {
+	// count tells whether it told something while a read was under way.
+	count uint64
+	// version is the newest resource version that it told of; empty where it only told
+	// that something may have changed.
+	version string
 }
 
 // NewResolver reads from the API server itself: a cache would hold every Secret.
 func NewResolver(reader client.Reader) *Resolver {
-	return &Resolver{reader: reader, known: map[reference]Content{}, changes: map[reference]uint64{}}
+	return &Resolver{reader: reader, known: map[reference]Content{}, changes: map[reference]change{}}
 }
 
 // Get reads an object, or remembers it.
@@ -79,13 +92,26 @@ func (r *Resolver) Get(ctx context.Context, namespace string, kind build.Referen
 	return content, nil
 }
 
-// Changed forgets an object. Whoever refers to it has to be told to look again.
-func (r *Resolver) Changed(kind build.ReferenceKind, name types.NamespacedName) {
+// Changed is told which version of an object appeared or went away, and forgets what
+// is known of it. It returns whether that was news: then whoever refers to it has to be
+// told to look again. An empty version is always news.
+func (r *Resolver) Changed(kind build.ReferenceKind, name types.NamespacedName, version string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ref := reference{kind, name}
+	if content := r.known[ref]; content.Found && atLeast(content.version, version) {
+		return false
+	}
 	delete(r.known, ref)
-	r.changes[ref]++
+	r.changes[ref] = change{count: r.changes[ref].count + 1, version: version}
+	return true
+}
+
+// atLeast is whether a resource version is another one or newer; false where one of
+// them is none.
+func atLeast(version, other string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, other)
+	return err == nil && order >= 0
 }
 
 // Drop forgets an object that nobody refers to any more.
@@ -104,7 +130,7 @@ func (r *Resolver) read(ctx context.Context, ref reference) (Content, error) {
 		if err := r.reader.Get(ctx, ref.name, secret); err != nil {
 			return notFound(err)
 		}
-		return contentOf(secret.UID, secret.Data), nil
+		return contentOf(secret.UID, secret.ResourceVersion, secret.Data), nil
 	case build.RefersToConfigMap:
 		configMap := &corev1.ConfigMap{}
 		if err := r.reader.Get(ctx, ref.name, configMap); err != nil {
@@ -117,7 +143,7 @@ func (r *Resolver) read(ctx context.Context, ref reference) (Content, error) {
 		for key, value := range configMap.Data {
 			data[key] = []byte(value)
 		}
-		return contentOf("", data), nil
+		return contentOf("", configMap.ResourceVersion, data), nil
 	default:
 		return Content{}, fmt.Errorf("cannot refer to a %s", ref.kind)
 	}
@@ -129,7 +155,7 @@ func notFound(err error) (Content, error) {
 
 // contentOf digests keys and values with their lengths, so that no two contents
 // run together.
-func contentOf(salt types.UID, data map[string][]byte) Content {
+func contentOf(salt types.UID, version string, data map[string][]byte) Content {
 	keys := slices.Sorted(maps.Keys(data))
 	sum := sha256.New()
 	write := func(b []byte) {
@@ -141,14 +167,18 @@ func contentOf(salt types.UID, data map[string][]byte) Content {
 		write([]byte(key))
 		write(data[key])
 	}
-	return Content{Found: true, Keys: keys, Digest: fields.Hash(sum.Sum(nil))}
+	return Content{Found: true, Keys: keys, Digest: fields.Hash(sum.Sum(nil)), version: version}
 }
 
-// Created remembers a Secret that was just created, and returns its digest.
+// Created remembers a Secret that was just created, unless the watch told of a newer
+// one already, and returns its digest.
 func (r *Resolver) Created(secret *corev1.Secret) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	content := contentOf(secret.UID, secret.Data)
-	r.known[reference{build.RefersToSecret, client.ObjectKeyFromObject(secret)}] = content
+	ref := reference{build.RefersToSecret, client.ObjectKeyFromObject(secret)}
+	content := contentOf(secret.UID, secret.ResourceVersion, secret.Data)
+	if told := r.changes[ref].version; told == "" || atLeast(content.version, told) {
+		r.known[ref] = content
+	}
 	return content.Digest
 }

@@ -83,7 +83,7 @@ func (f *forward) Delete(object any) error { return f.changed(object) }
 // changed or gone.
 func (f *forward) Replace([]any, string) error {
 	for _, ref := range f.resolver.all(f.kind) {
-		if err := f.tell(ref); err != nil {
+		if err := f.tell(ref, ""); err != nil {
 			return err
 		}
 	}
@@ -98,11 +98,12 @@ func (f *forward) changed(object any) error {
 	if err != nil {
 		return fmt.Errorf("watch %ss: %w", f.kind, err)
 	}
-	return f.tell(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()})
+	return f.tell(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}, m.GetResourceVersion())
 }
 
-// tell enqueues the services that refer to the object.
-func (f *forward) tell(name types.NamespacedName) error {
+// tell enqueues the services that refer to the object, unless they know that version
+// of it: above all that of a Secret that the operator itself has just made.
+func (f *forward) tell(name types.NamespacedName, version string) error {
 	services := &v1alpha1.RAGServiceList{}
 	err := f.services.List(f.ctx, services, client.InNamespace(name.Namespace), client.MatchingFields{Index: IndexKey(f.kind, name.Name)})
 	if err != nil {
@@ -112,7 +113,9 @@ func (f *forward) tell(name types.NamespacedName) error {
 		f.resolver.Drop(f.kind, name)
 		return nil
 	}
-	f.resolver.Changed(f.kind, name)
+	if !f.resolver.Changed(f.kind, name, version) {
+		return nil
+	}
 	for _, s := range services.Items {
 		f.queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&s)})
 	}
