@@ -23,8 +23,8 @@ import (
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/callers"
-	"ragops.dev/ragservice/controllers/internal/fields"
 	"ragops.dev/ragservice/controllers/internal/measure"
+	"ragops.dev/ragservice/controllers/internal/observe"
 )
 
 // Options of the operator.
@@ -149,7 +149,7 @@ func NewManager(ctx context.Context, config *rest.Config, logger logr.Logger, o 
 func cacheOptions(o Options) cache.Options {
 	options := cache.Options{
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{build.LabelManagedBy: build.FieldOwner}),
-		DefaultTransform:     fields.Transform,
+		DefaultTransform:     observe.Trim,
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.RAGService{}: {Label: labels.Everything(), Transform: cache.TransformStripManagedFields()},
 			&corev1.Pod{}:          {Transform: measure.Trim},
