@@ -22,7 +22,8 @@ import (
 var seed = flag.Uint64("seed", 0, "seed of the churn that TestKilledWhileServicesChurn makes; 0 takes another one each time")
 
 // TestKilledWhileServicesChurn creates, edits and deletes services without a pause
-// while the operator is killed again and again, each time with a write whose answer
+// while the operator is killed again and again: every third time it is a process that
+// gets SIGKILL at any moment, the other times one that dies with a write whose answer
 // it does not see. The operator after that brings each service that is left to
 // exactly the children that it should have, and leaves nothing of those that are not.
 func TestKilledWhileServicesChurn(t *testing.T) {
@@ -65,9 +66,17 @@ func TestKilledWhileServicesChurn(t *testing.T) {
 	repeat(300*time.Millisecond, "collect garbage", func() error { return env.CollectGarbage(ctx, namespace) })
 
 	random := rand.New(rand.NewPCG(from, churners))
-	killed := 0
+	quick := func(o *controllers.Options) { o.Concurrency = 8 }
+	killed, processes := 0, 0
 	for begin := time.Now(); killed < lives && time.Since(begin) < most; {
-		operator := env.Operate(t, namespace, func(o *controllers.Options) { o.Concurrency = 8 })
+		if killed%3 == 2 {
+			process := env.OperateProcess(t, namespace, quick)
+			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // the moment is to be any
+			process.Kill()
+			killed, processes = killed+1, processes+1
+			continue
+		}
+		operator := env.Operate(t, namespace, quick)
 		select {
 		case <-operator.Requests.DieAt(1 + random.IntN(200)):
 			killed++
@@ -77,8 +86,8 @@ func TestKilledWhileServicesChurn(t *testing.T) {
 	}
 	stop()
 	work.Wait()
-	if killed < lives/5 {
-		t.Errorf("the operator was killed with a write %d times only: the churn is too slow", killed)
+	if killed < lives/5 || processes == 0 {
+		t.Errorf("the operator was killed %d times only, %d of them as a process: the churn is too slow", killed, processes)
 	}
 
 	operator := env.Operate(t, namespace, nil)
@@ -93,7 +102,7 @@ func TestKilledWhileServicesChurn(t *testing.T) {
 	for i := range churned {
 		created, edited, deleted = created+churned[i].created, edited+churned[i].edited, deleted+churned[i].deleted
 	}
-	t.Logf("%d services were created, %d edited, %d deleted; the operator was killed %d times with a write", created, edited, deleted, killed)
+	t.Logf("%d services were created, %d edited, %d deleted; the operator was killed %d times, %d of them as a process", created, edited, deleted, killed, processes)
 	if created < services || edited < services || deleted < services/5 {
 		t.Error("that is too little to show anything")
 	}

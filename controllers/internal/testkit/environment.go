@@ -48,10 +48,15 @@ type Environment struct {
 	keys string
 }
 
-// Main starts an environment, runs the package's tests and stops it again. Call it
-// from TestMain.
+// Main starts an environment, runs the package's tests and stops it again; or runs as
+// the operator that one of them started; see [Environment.OperateProcess]. Call it from
+// TestMain.
 func Main(m *testing.M, into **Environment) {
 	log.SetLogger(logr.Discard())
+	if os.Getenv(optionsVariable) != "" {
+		fmt.Fprintln(os.Stderr, "the operator ended:", operate())
+		os.Exit(1)
+	}
 	env, err := start(nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -132,32 +137,45 @@ func start(change func(*envtest.Environment)) (*Environment, error) {
 	return &Environment{Config: config, Client: c, server: server, keys: keys}, nil
 }
 
+// gracePeriod is how long an API server that is asked to end has for it, before it is
+// killed as a kubelet does. With an operator's watches open it takes over a minute.
+const gracePeriod = 10 * time.Second
+
 // Restart stops the API server, or kills it, and starts it again at the same address
 // and with the same etcd.
 func (e *Environment) Restart(t *testing.T, kill bool) {
 	t.Helper()
 	server := e.server.ControlPlane.GetAPIServer()
-	if kill {
-		process, err := apiServerProcess(server.CertDir)
-		if err != nil {
-			t.Fatal(err)
+	process, err := apiServerProcess(server.CertDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !kill {
+		if err := process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatalf("stop the API server: %v", err)
 		}
-		if err := process.Kill(); err != nil {
+		kill = !gone(t.Context(), process, gracePeriod)
+	}
+	if kill {
+		if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatalf("kill the API server: %v", err)
 		}
-		Eventually(t, func(context.Context) error {
-			if err := process.Signal(syscall.Signal(0)); err == nil {
-				return errors.New("the API server is still there")
-			}
-			return nil
-		})
+		if !gone(t.Context(), process, Patience) {
+			t.Fatal("the API server is still there")
+		}
 	}
-	if err := server.Stop(); err != nil && !kill {
-		t.Fatalf("stop the API server: %v", err)
-	}
+	_ = server.Stop() // which finds that it has ended, and may not like how
 	if err := server.Start(); err != nil {
 		t.Fatalf("start the API server again: %v", err)
 	}
+}
+
+// gone waits until a process has ended, and says whether it has.
+func gone(ctx context.Context, process *os.Process, patience time.Duration) bool {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		return process.Signal(syscall.Signal(0)) != nil, nil
+	})
+	return err == nil
 }
 
 // apiServerProcess finds the child of this process that serves with the keys in a
@@ -329,7 +347,8 @@ func (e *Environment) OperateFailing(t *testing.T, namespace string, f func(*htt
 	})
 }
 
-func newManager(ctx context.Context, user *rest.Config, namespace string, change func(*controllers.Options), requests *Requests) (manager.Manager, error) {
+// operatorOptions are those of an operator in one namespace.
+func operatorOptions(namespace string, change func(*controllers.Options)) controllers.Options {
 	options := controllers.Options{
 		RuntimeImage:         RuntimeImage,
 		Namespace:            "ragservice-system",
@@ -345,9 +364,13 @@ func newManager(ctx context.Context, user *rest.Config, namespace string, change
 	if change != nil {
 		change(&options)
 	}
+	return options
+}
+
+func newManager(ctx context.Context, user *rest.Config, namespace string, change func(*controllers.Options), requests *Requests) (manager.Manager, error) {
 	config := rest.CopyConfig(user)
 	requests.Wrap(config)
-	return controllers.NewManager(ctx, config, logr.Discard(), options)
+	return controllers.NewManager(ctx, config, logr.Discard(), operatorOptions(namespace, change))
 }
 
 // Eventually waits until check finds nothing wrong. A cleanup may use it, too.
