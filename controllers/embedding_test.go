@@ -22,6 +22,7 @@ import (
 // fallen short shows, a second pass writes nothing, and one that runs elsewhere takes
 // its place without a trace.
 func TestManagedEmbedding(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	name := strings.Repeat("n", 46)
@@ -63,6 +64,7 @@ func TestManagedEmbedding(t *testing.T) {
 // TestEmbeddingToken checks that the pods of the embedding server wait for the Secret
 // that they are told to use, and nothing else does.
 func TestEmbeddingToken(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithManagedEmbedding, func(s *v1alpha1.RAGService) {
@@ -90,6 +92,7 @@ func TestEmbeddingToken(t *testing.T) {
 // changes its range: the number that the autoscaler gave it stays until a fixed size
 // replaces it.
 func TestEmbeddingReplicas(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithManagedEmbedding)

@@ -21,6 +21,7 @@ import (
 // TestRefusedChild checks that a child which the API server refuses ends in a
 // condition that says why, and that the rest is there.
 func TestRefusedChild(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", func(s *v1alpha1.RAGService) {
@@ -43,6 +44,7 @@ func TestRefusedChild(t *testing.T) {
 // not fight, whichever of them comes first: the second one is told, the first one is
 // not touched, and the name is the second one's as soon as the first one is gone.
 func TestTwoOfOneName(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		// with asks for the part whose objects have the name of the other service.

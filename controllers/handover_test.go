@@ -55,6 +55,7 @@ func (a *scaler) step(ctx context.Context, namespace, name string) error {
 // and that an autoscaler changed since: the newer number stays, and the operator
 // learns that it has to look again.
 func TestHandOverOfThePast(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	create(t, operator, testkit.Service(namespace, "support", testkit.WithReplicas(3, 3)))

@@ -79,6 +79,7 @@ func children(t *testing.T, service *v1alpha1.RAGService) []string {
 // TestLife follows a service with the longest name there may be, from its creation
 // to a smaller spec: what is switched off is deleted.
 func TestLife(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	name := strings.Repeat("n", 46)
@@ -131,6 +132,7 @@ func configHash(t *testing.T, service *v1alpha1.RAGService) string {
 // TestPasswordStays checks that no reconcile rotates the password of a managed
 // Redis, and that a Secret that is deleted comes back and restarts the Redis.
 func TestPasswordStays(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithManagedRedis)
@@ -190,6 +192,7 @@ func redisAnnotation(t *testing.T, namespace string) string {
 // TestReferences checks that a missing Secret, key or ConfigMap is named, that the
 // pods wait for it, and that it is picked up when it appears.
 func TestReferences(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithDocuments("handbook"), func(s *v1alpha1.RAGService) {
@@ -273,6 +276,7 @@ func TestReferences(t *testing.T) {
 // TestSuspend checks that a suspended service is left alone, drift and edits
 // included, until it is resumed.
 func TestSuspend(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support")
@@ -311,6 +315,7 @@ func TestSuspend(t *testing.T) {
 // TestUpgrade checks that an upgrade of the operator alone restarts nothing, and
 // that the service can ask for it.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	first := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support")
@@ -341,6 +346,7 @@ func TestUpgrade(t *testing.T) {
 // each child names the service as its owner, which is all the garbage collector
 // needs.
 func TestDeletionLeavesNoFinalizer(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithManagedRedis)

@@ -23,6 +23,7 @@ import (
 // checks what shows in the status, that the same answer twice writes nothing, and
 // that what is gone goes.
 func TestMeasure(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	const address = "127.0.77.1" // a pod's address that this machine answers at
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("%s:%d", address, build.AdminPort))

@@ -19,6 +19,7 @@ import (
 // neither a tolerance nor autoscalers without a replica: what cannot be honoured shows
 // in the conditions.
 func TestOlderKubernetes(t *testing.T) {
+	t.Parallel()
 	older := testkit.Older(t, "1.34")
 	namespace := older.Namespace(t)
 	operator := older.Operate(t, namespace, nil)

@@ -60,6 +60,7 @@ func (r *readiness) was(generation int64) bool {
 // generation are there it is not called so, not even by the pass that applies the edit,
 // which still sees the Deployment with the status of before.
 func TestReadyWaitsForRollout(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithReplicas(2, 2))

@@ -93,6 +93,7 @@ func ownsReplicas(t *testing.T, namespace, name string) bool {
 // TestReplicas follows the number of replicas through all that can happen to it:
 // the operator never resets what the autoscaler decided.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	seen := follow(t, namespace, "support")

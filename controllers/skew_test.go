@@ -31,6 +31,7 @@ func (s skewed) Since(t time.Time) time.Duration { return s.Now().Sub(t) }
 // of them writes to what the one before left, and a condition's time stays that of
 // its last change.
 func TestClockSkew(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	var services []*v1alpha1.RAGService
 	times := map[string]metav1.Time{}
@@ -75,6 +76,7 @@ func TestClockSkew(t *testing.T) {
 // it whose clock is wrong. While it is renewed nobody else leads; once it is not any
 // more an operator takes it within the usual time, and not an hour later.
 func TestLeaseOfAnotherTime(t *testing.T) {
+	t.Parallel()
 	for name, by := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

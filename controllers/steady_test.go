@@ -15,6 +15,7 @@ import (
 // TestSteadyState checks that a service that is as it should be costs no write: not
 // after it settled, not when all of it is looked at again by another operator.
 func TestSteadyState(t *testing.T) {
+	t.Parallel()
 	namespace := env.Namespace(t)
 	operator := env.Operate(t, namespace, nil)
 	service := testkit.Service(namespace, "support", testkit.WithManagedRedis)
