@@ -163,13 +163,13 @@ bench-scaling: ## Compare scaling on queries in flight with scaling on CPU on th
 bench-metrics-api: ## Measure what the custom metrics API costs the operator with 100 services of 10 pods.
 	CGO_ENABLED=0 go build -o $(BINDIR)/operator ./cmd/operator
 	export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
-	go run ./hack/perf/metricsapi -operator $(BINDIR)/operator -result hack/perf/metricsapi/result.json
+	go run ./hack/perf/metricsapi -operator $(BINDIR)/operator -result hack/perf/metricsapi/result.json -page docs/operator.md
 
 .PHONY: bench-controlplane
 bench-controlplane: ## Measure what 200 and 1,000 RAGServices cost the operator and the API server, beside a bare client that applies the same.
 	CGO_ENABLED=0 go build -o $(BINDIR)/operator ./cmd/operator
 	export KUBEBUILDER_ASSETS=$$(cd hack/cluster && go run . assets); \
-	go run ./hack/perf/controlplane -operator $(BINDIR)/operator
+	go run ./hack/perf/controlplane -operator $(BINDIR)/operator -result hack/perf/controlplane/result.json -page docs/operator.md
 
 ##@ Tools
 

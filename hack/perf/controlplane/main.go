@@ -40,6 +40,7 @@ type options struct {
 	crds        []string
 	profiles    string
 	result      string
+	page        string
 }
 
 func main() {
@@ -57,6 +58,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each size is measured; the medians count")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of the operator; none where it is empty")
 	flag.StringVar(&o.result, "result", "", "file to write the result to")
+	flag.StringVar(&o.page, "page", "", "page to write the table into")
 	flag.Parse()
 	log.SetLogger(logr.Discard())
 	if err := run(ctx, o); err != nil {
@@ -89,21 +91,18 @@ func run(ctx context.Context, o options) error {
 	for _, services := range o.sizes {
 		var rounds []Run
 		for round := range o.rounds {
-			fmt.Fprintf(os.Stderr, "%d services, round %d of %d\n", services, round+1, o.rounds)
+			progress("%d services, round %d of %d", services, round+1, o.rounds)
 			r, err := measure(ctx, o, services, round == o.rounds-1)
 			if err != nil {
 				return fmt.Errorf("%d services: %w", services, err)
 			}
-			fmt.Fprintf(os.Stderr, "%+v\n", r)
 			rounds = append(rounds, r)
 		}
 		result.Runs = append(result.Runs, median(rounds))
 	}
 	fmt.Print(result.Table())
-	if o.result != "" {
-		if err := result.Write(o.result); err != nil {
-			return err
-		}
+	if err := section.Save(result, o.result, o.page, result.Table()); err != nil {
+		return err
 	}
 	if missed := result.missed(); len(missed) > 0 {
 		return fmt.Errorf("%w: %s", errMissed, strings.Join(missed, "; "))
@@ -119,46 +118,54 @@ func measure(ctx context.Context, o options, services int, last bool) (r Run, er
 		return r, err
 	}
 	defer func() { err = errors.Join(err, c.stop()) }()
+	progress("applying the same with a bare client")
 	bare, err := c.applyBare(ctx, services, o.concurrency)
 	if err != nil {
 		return r, fmt.Errorf("apply with the bare client: %w", err)
 	}
+	progress("that took %.1f s; starting the operator", bare.Seconds())
 	operator, err := c.operate(ctx, o)
 	if err != nil {
 		return r, err
 	}
 	defer operator.kill()
-	cpu, err := operator.cpu()
-	if err != nil {
+	r = Run{Services: services, BareSeconds: bare.Seconds()}
+	if err := operator.fill(ctx, o, &r); err != nil || !last {
 		return r, err
-	}
-	profiled := operator.profile(ctx, strconv.Itoa(services))
-	took, err := c.complete(ctx, services, o.concurrency)
-	if err != nil {
-		return r, err
-	}
-	r = Run{Services: services, BareSeconds: bare.Seconds(), Seconds: took.Seconds()}
-	done, err := operator.cpu()
-	if err != nil {
-		return r, err
-	}
-	r.CPUSeconds = done - cpu
-	writes, err := c.audit.since()
-	if err != nil {
-		return r, err
-	}
-	r.Writes, r.Reads = writes.perService(services)
-	if err := profiled(); err != nil {
-		return r, err
-	}
-	if !last {
-		return r, nil
 	}
 	return r, operator.rest(ctx, o, services, &r)
 }
 
+// fill is the services' way to completion, until the operator is at rest again: what
+// it still wrote after the last status counts as well.
+func (op *operator) fill(ctx context.Context, o options, r *Run) error {
+	cpu, err := op.cpu()
+	if err != nil {
+		return err
+	}
+	profiled := op.profile(ctx, strconv.Itoa(r.Services))
+	took, err := op.cluster.complete(ctx, r.Services, o.concurrency)
+	if err != nil {
+		return err
+	}
+	r.Seconds = took.Seconds()
+	progress("that took %.1f s, %.2f times as long", r.Seconds, r.ratio())
+	if err := errors.Join(profiled(), op.settle(ctx)); err != nil {
+		return err
+	}
+	done, err := op.cpu()
+	if err != nil {
+		return err
+	}
+	r.CPUSeconds = done - cpu
+	asked, err := op.cluster.audit.since()
+	r.Writes, r.Reads = asked.perService(r.Services)
+	return err
+}
+
 // rest is what follows on completion: nothing for a while, then a look at all.
 func (op *operator) rest(ctx context.Context, o options, services int, r *Run) error {
+	progress("letting %s pass", o.idle)
 	if err := wait(ctx, o.idle); err != nil {
 		return err
 	}
@@ -167,12 +174,16 @@ func (op *operator) rest(ctx context.Context, o options, services int, r *Run) e
 		return err
 	}
 	r.IdleWrites = idle.writes()
+	for name, n := range idle {
+		progress("idle: %d %s", n, name)
+	}
 	if r.Memory, err = op.memory(ctx); err != nil {
 		return err
 	}
 	if err := op.saveHeap(ctx, strconv.Itoa(services)); err != nil {
 		return err
 	}
+	progress("having all looked at again")
 	if r.Touched, err = op.resync(ctx, services, op.cluster.touch); err != nil {
 		return fmt.Errorf("look at all again: %w", err)
 	}
@@ -184,7 +195,7 @@ func (op *operator) rest(ctx context.Context, o options, services int, r *Run) e
 // base is the run that the memory of the others is compared with: a hundred
 // services, and then the same with many Secrets that are none of the operator's.
 func base(ctx context.Context, o options, result *Result) (b Base, err error) {
-	fmt.Fprintf(os.Stderr, "%d services, and %d Secrets\n", baseServices, o.secrets)
+	progress("%d services, and %d Secrets that are none of theirs", baseServices, o.secrets)
 	c, err := start(o.crds)
 	if err != nil {
 		return b, err
@@ -198,7 +209,7 @@ func base(ctx context.Context, o options, result *Result) (b Base, err error) {
 	if _, err = c.complete(ctx, baseServices, o.concurrency); err != nil {
 		return b, err
 	}
-	if err = wait(ctx, o.idle); err != nil {
+	if err = errors.Join(op.settle(ctx), wait(ctx, o.idle)); err != nil {
 		return b, err
 	}
 	if b.Memory, err = op.memory(ctx); err != nil {
@@ -236,6 +247,11 @@ func base(ctx context.Context, o options, result *Result) (b Base, err error) {
 	}
 	b.RestartedWithSecrets, err = restarted()
 	return b, err
+}
+
+// progress tells whoever waits what happens.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
 }
 
 // wait lets time pass: that nothing happens in it is what is measured.

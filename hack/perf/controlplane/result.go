@@ -2,12 +2,12 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ragops.dev/ragservice/hack/perf/page"
 )
 
 // baseServices is what the memory of more services is compared with.
@@ -23,6 +23,9 @@ const (
 	// that concern nobody.
 	mostWithSecrets = 1.1
 )
+
+// section is the part of the page with the table.
+var section = page.Section{Begin: "<!-- controlplane: written by make bench-controlplane -->", End: "<!-- end of controlplane -->"}
 
 // Result is what was measured.
 type Result struct {
@@ -64,12 +67,13 @@ type Run struct {
 	BareSeconds float64 `json:"bareSeconds"`
 	// Ratios of the two in all rounds, sorted.
 	Ratios []float64 `json:"ratios"`
-	// CPUSeconds that the operator used for it.
+	// CPUSeconds that the operator used for it, until it was at rest again.
 	CPUSeconds float64 `json:"cpuSeconds"`
-	// Writes per service, such as "patch deployments", and Reads, until complete.
+	// Writes per service, such as "patch deployments", and Reads, until the operator
+	// was at rest again.
 	Writes map[string]float64 `json:"writesPerService"`
 	Reads  float64            `json:"readsPerService"`
-	// IdleWrites are those after completion, in the idle while.
+	// IdleWrites are those in the idle while that begins then.
 	IdleWrites int    `json:"idleWrites"`
 	Memory     Memory `json:"memory"`
 	// Touched is when every service was annotated, Restarted when a new operator
@@ -187,12 +191,3 @@ func (m Memory) String() string {
 
 // String is the writes and the CPU time.
 func (r Resync) String() string { return fmt.Sprintf("%d, %.1f s", r.Writes, r.CPUSeconds) }
-
-// Write writes the result to a file.
-func (r *Result) Write(path string) error {
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
-}

@@ -135,8 +135,12 @@ func (c *cluster) complete(ctx context.Context, services, concurrency int) (time
 // which the operator writes when all else is written.
 func caughtUp(ctx context.Context, seen watch.Interface, services int) error {
 	done := map[string]bool{}
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
 	for len(done) < services {
 		select {
+		case <-tick.C:
+			progress("%d of %d services are complete", len(done), services)
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d services have a status: %w", len(done), services, ctx.Err())
 		case event, ok := <-seen.ResultChan():

@@ -22,7 +22,7 @@ func TestPageIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := b.withTable(page)
+	want, err := section.Fill(page, b.table())
 	if err != nil {
 		t.Fatal(err)
 	}

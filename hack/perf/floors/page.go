@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+
+	"ragops.dev/ragservice/hack/perf/page"
 )
 
 // Where the figures are, from the repository's root.
@@ -15,11 +16,8 @@ const (
 	pageFile = "docs/performance.md"
 )
 
-// The marks around the part of the page that is written by this command.
-const (
-	tableBegin = "<!-- floors: written by make perf WRITE=1 -->\n"
-	tableEnd   = "<!-- end of floors -->\n"
-)
+// section is the part of the page that is written by this command.
+var section = page.Section{Begin: "<!-- floors: written by make perf WRITE=1 -->", End: "<!-- end of floors -->"}
 
 // table is the floors as the page shows them.
 func (b *book) table() string {
@@ -43,37 +41,16 @@ func (b *book) table() string {
 	return t.String()
 }
 
-// withTable returns the page with the table in its place.
-func (b *book) withTable(page []byte) ([]byte, error) {
-	before, rest, begun := bytes.Cut(page, []byte(tableBegin))
-	_, after, ended := bytes.Cut(rest, []byte(tableEnd))
-	if !begun || !ended {
-		return nil, fmt.Errorf("%s has no place for the floors: want a line %q and a line %q", pageFile, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
-	}
-	return bytes.Join([][]byte{before, []byte(tableBegin + b.table() + tableEnd), after}, nil), nil
-}
-
-// save writes the figures into the file of floors and into the page.
-func (b *book) save(file, page string) error {
+// save writes the figures into the file of floors and onto the page.
+func (b *book) save(file, onto string) error {
 	encoded, err := b.encode()
-	if err != nil {
-		return err
-	}
-	old, err := os.ReadFile(page)
-	if err != nil {
-		return fmt.Errorf("read the page: %w", err)
-	}
-	changed, err := b.withTable(old)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(file, encoded, 0o644); err != nil {
 		return fmt.Errorf("write the floors: %w", err)
 	}
-	if err := os.WriteFile(page, changed, 0o644); err != nil {
-		return fmt.Errorf("write the page: %w", err)
-	}
-	return nil
+	return section.Write(onto, b.table())
 }
 
 // machine names what the figures are of.

@@ -24,7 +24,8 @@ type options struct {
 	services, pods int
 	duration       time.Duration
 	period         time.Duration
-	crd, result    string
+	crd            string
+	result, page   string
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.DurationVar(&o.period, "period", 15*time.Second, "how often each service is asked about")
 	flag.StringVar(&o.crd, "crd", "config/crd", "folder of the CRD")
 	flag.StringVar(&o.result, "result", "", "file to write the result to")
+	flag.StringVar(&o.page, "page", "", "page to write the table into")
 	flag.Parse()
 	log.SetLogger(logr.Discard())
 	if err := run(ctx, o); err != nil {
@@ -78,8 +80,5 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	fmt.Print(result.Table())
-	if o.result == "" {
-		return nil
-	}
-	return result.Write(o.result)
+	return section.Save(result, o.result, o.page, result.Table())
 }

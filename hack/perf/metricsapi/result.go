@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
+
+	"ragops.dev/ragservice/hack/perf/page"
 )
 
 // Result is what was measured of the operator's process.
@@ -56,11 +56,5 @@ func (r *Result) Table() string {
 	return b.String()
 }
 
-// Write writes the result to a file.
-func (r *Result) Write(path string) error {
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
-}
+// section is the part of the page with the table.
+var section = page.Section{Begin: "<!-- metricsapi: written by make bench-metrics-api -->", End: "<!-- end of metricsapi -->"}
