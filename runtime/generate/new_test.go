@@ -179,7 +179,7 @@ func TestProviders(t *testing.T) {
 					}
 					start := time.Now()
 					got, err := g.Generate(t.Context(), Request{Question: "What is the answer?"}, emit)
-					if took := time.Since(start); took > timeout+500*time.Millisecond {
+					if took := time.Since(start); took > timeout+2*time.Second {
 						t.Errorf("took %s, and must end by its deadline of %s", took, timeout)
 					}
 					wantFail, wantCalls, wantPieces := tt.wantFail, tt.wantCalls, tt.want.Text

@@ -29,6 +29,9 @@ type collection struct {
 	// fields are the metadata that can be compared, by key; nil where a store
 	// compares any value with any.
 	fields map[string]field
+	// leftOut tells which words the index leaves out: nothing is found by them. It
+	// is nil where all are in.
+	leftOut func(word string) bool
 }
 
 // field is metadata in a store that knows types.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/go-openapi/strfmt"
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/batch"
@@ -19,6 +20,7 @@ import (
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/filters"
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/graphql"
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/schema"
+	"github.com/weaviate/weaviate/adapters/repos/db/inverted/stopwords"
 	"github.com/weaviate/weaviate/entities/models"
 
 	"ragops.dev/ragservice/runtime/config"
@@ -89,6 +91,9 @@ func (s *weaviateStore) readClass(ctx context.Context) (collection, error) {
 		return collection{}, weaviateError(ctx, err)
 	}
 	c := collection{fields: map[string]field{}}
+	if c.leftOut, err = weaviateStopwords(class); err != nil {
+		return collection{}, err
+	}
 	for _, p := range class.Properties {
 		c.fields[p.Name] = field{name: p.Name, kind: weaviateKind(p)}
 	}
@@ -111,6 +116,17 @@ func (s *weaviateStore) readClass(ctx context.Context) (collection, error) {
 		c.metric = metric(distance)
 	}
 	return c, nil
+}
+
+func weaviateStopwords(class *models.Class) (func(string) bool, error) {
+	if class.InvertedIndexConfig == nil || class.InvertedIndexConfig.Stopwords == nil {
+		return nil, nil
+	}
+	detector, err := stopwords.NewDetectorFromConfig(*class.InvertedIndexConfig.Stopwords)
+	if err != nil {
+		return nil, invalid("the collection's stopwords: %w", err)
+	}
+	return detector.IsStopword, nil
 }
 
 func weaviateKind(p *models.Property) kind {
@@ -147,7 +163,7 @@ func (s *weaviateStore) Search(ctx context.Context, query Query) ([]Passage, err
 		}
 		get := s.queries.Get().WithClassName(s.collection).WithNearVector(near).WithLimit(query.TopK).WithFields(weaviateFields(c)...)
 		if query.Filter != nil {
-			if err := errors.Join(c.compares(query.Filter, false), query.Filter.weaviateWritable()); err != nil {
+			if err := errors.Join(c.compares(query.Filter, false), query.Filter.weaviateWritable(c)); err != nil {
 				return nil, err
 			}
 			get.WithWhere(query.Filter.weaviate(c.fields))
@@ -321,7 +337,7 @@ func (s *weaviateStore) DeleteWhere(ctx context.Context, filter *Filter) error {
 			return err
 		}
 		where = filter.weaviate(c.fields)
-		return errors.Join(c.compares(filter, true), filter.weaviateWritable())
+		return errors.Join(c.compares(filter, true), filter.weaviateWritable(c))
 	})
 	if err != nil {
 		return err
@@ -366,24 +382,38 @@ func weaviateError(ctx context.Context, err error) error {
 const weaviateNobody = "00000000-0000-0000-0000-000000000000"
 
 // weaviateWritable refuses what the client would write into a query without
-// escaping it as GraphQL wants.
-func (f *Filter) weaviateWritable() error {
+// escaping it as GraphQL wants, and what the server answers with an error.
+func (f *Filter) weaviateWritable(c collection) error {
 	values, ok := f.Value.([]any)
 	if !ok {
 		values = []any{f.Value}
 	}
 	for _, value := range values {
-		text, _ := value.(string)
+		text, ok := value.(string)
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return rejected(fmt.Errorf("the value for %q must be text without control characters", f.Key))
 		}
+		if ok && !c.indexes(text, c.fields[f.Key].kind) {
+			return rejected(fmt.Errorf("the value for %q is a stopword of the collection, which is in no index: "+
+				`set invertedIndexConfig.stopwords.preset of the collection to "none"`, f.Key))
+		}
 	}
 	for i := range f.Filters {
-		if err := f.Filters[i].weaviateWritable(); err != nil {
+		if err := f.Filters[i].weaviateWritable(c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// indexes tells whether text can be found. Text as a whole can be a stopword, too:
+// "it", say, for a language.
+func (c *collection) indexes(text string, k kind) bool {
+	words := []string{strings.TrimSpace(text)}
+	if k == kindWords {
+		words = strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	}
+	return c.leftOut == nil || slices.ContainsFunc(words, func(word string) bool { return !c.leftOut(word) })
 }
 
 // weaviate is the filter in Weaviate's form. Only properties that the collection

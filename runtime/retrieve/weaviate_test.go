@@ -3,6 +3,7 @@ package retrieve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,10 +29,11 @@ func TestWeaviateConforms(t *testing.T) {
 		t.Skip("building Weaviate takes minutes: set RAGSERVICE_TEST_WEAVIATE to the URL of a server to run this")
 	}
 	var collections atomic.Int64
-	testConformance(t, fixture{open: func(t *testing.T) Store {
+	open := func(t *testing.T, stopwords string) Store {
 		name := fmt.Sprintf("Passages%d", collections.Add(1))
 		class := fmt.Sprintf(`{"class": %q, "vectorizer": "none", "vectorIndexConfig": {"distance": "cosine"},
-			"properties": [{"name": "lang", "dataType": ["text"], "tokenization": "field"}]}`, name)
+			"invertedIndexConfig": {"stopwords": {"preset": %q}},
+			"properties": [{"name": "lang", "dataType": ["text"], "tokenization": "field"}]}`, name, stopwords)
 		weaviateSchema(t, http.MethodPost, url+"/v1/schema", class)
 		t.Cleanup(func() { weaviateSchema(t, http.MethodDelete, url+"/v1/schema/"+name, "") })
 		store, err := openWeaviate(config.Weaviate{Endpoint: url, Collection: name, TextField: "text"}, testRemote("weaviate", 10*time.Second))
@@ -39,7 +41,18 @@ func TestWeaviateConforms(t *testing.T) {
 			t.Fatal(err)
 		}
 		return store
-	}})
+	}
+	testConformance(t, fixture{open: func(t *testing.T) Store { return open(t, "none") }})
+	t.Run("a stopword", func(t *testing.T) {
+		store := filled(t, fixture{open: func(t *testing.T) Store { return open(t, "en") }})
+		filter := &Filter{Type: FilterEqual, Key: "lang", Value: "it"}
+		_, err := store.Search(t.Context(), Query{Vector: question, TopK: 1, Filter: filter})
+		for _, err := range []error{err, store.(Writer).DeleteWhere(t.Context(), filter)} {
+			if e, ok := errors.AsType[*upstream.Error](err); !ok || e.Kind != upstream.KindRejected || !strings.Contains(err.Error(), "is a stopword") {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
 }
 
 func weaviateSchema(t *testing.T, method, url, body string) {
@@ -88,8 +101,39 @@ func TestWeaviateFilter(t *testing.T) {
 		})
 	}
 	filter := &Filter{Type: FilterEqual, Key: "lang", Value: "a\x07"}
-	if err := filter.weaviateWritable(); err == nil || !strings.Contains(err.Error(), "control characters") {
+	if err := filter.weaviateWritable(collection{}); err == nil || !strings.Contains(err.Error(), "control characters") {
 		t.Errorf("a control character: got %v", err)
+	}
+}
+
+func TestWeaviateStopwords(t *testing.T) {
+	english, err := weaviateStopwords(&models.Class{InvertedIndexConfig: &models.InvertedIndexConfig{
+		Stopwords: &models.StopwordConfig{Preset: "en", Additions: []string{"da"}, Removals: []string{"no"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		text    string
+		kind    kind
+		leftOut func(string) bool
+		want    bool
+	}{
+		{"it", kindText, english, false},
+		{" it ", kindText, english, false},
+		{"It", kindText, english, true},
+		{"it is", kindText, english, true},
+		{"da", kindText, english, false},
+		{"no", kindText, english, true},
+		{"It is", kindWords, english, false},
+		{"it works", kindWords, english, true},
+		{"!", kindWords, english, false},
+		{"it", kindText, nil, true},
+	}
+	for _, tt := range tests {
+		if got := (&collection{leftOut: tt.leftOut}).indexes(tt.text, tt.kind); got != tt.want {
+			t.Errorf("%q of %s: %t, want %t", tt.text, tt.kind, got, tt.want)
+		}
 	}
 }
 
