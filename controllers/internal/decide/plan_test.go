@@ -467,6 +467,41 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestMade checks what a plan does about the replicas of a Deployment that it has made,
+// of which it knew nothing before.
+func TestMade(t *testing.T) {
+	tests := []struct {
+		name       string
+		deployment string
+		changes    []func(*decide.Snapshot)
+		made       func(*decide.Snapshot)
+		want       []string
+	}{
+		{"the runtime is brought to its least replicas", "support", nil, deployed(1, "a", nil), []string{"support to 2"}},
+		{"one replica is enough", "support", []func(*decide.Snapshot){demand}, deployed(1, "a", nil), nil},
+		{"a fixed size is in its configuration", "support", []func(*decide.Snapshot){spelled(func(s *v1alpha1.RAGServiceSpec) {
+			s.Scaling = v1alpha1.Scaling{MinReplicas: 3, MaxReplicas: 3}
+		})}, deployed(3, "a", nil), nil},
+		{"an autoscaler was quicker", "support", nil, deployed(4, "a", nil), nil},
+		{"the embedding server is brought to its least replicas", "support-embedding", []func(*decide.Snapshot){embedded(nil)}, serving(1, nil), []string{"support-embedding to 2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := snapshot(t, tt.changes...)
+			plan := decide.Decide(s)
+			tt.made(&s)
+			plan.Made(s, tt.deployment)
+			var got []string
+			for _, initial := range plan.InitialReplicas {
+				got = append(got, fmt.Sprintf("%s to %d", initial.Deployment.Name, initial.Number))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("replicas differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func names(keys []decide.Key) []string {
 	var result []string
 	for _, key := range keys {
