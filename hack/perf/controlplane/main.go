@@ -1,11 +1,11 @@
 // Command controlplane measures what the operator costs a cluster: a real operator,
 // as a process of its own, brings many new RAGServices to completion on a real
 // kube-apiserver and etcd, right after a bare client has applied the same objects to
-// the same API server with as many requests at once. There are no nodes: no pod runs,
-// and what is measured is the operator and the API server alone.
+// another one with as many requests at once. There are no nodes: no pod runs, and what
+// is measured is the operator and the API server alone.
 //
-// Every size begins with a new API server, so that no run meets what one before it
-// left. Everything ends by itself.
+// Everything begins with a new API server, so that no run meets what one before it
+// left, and ends by itself.
 package main
 
 import (
@@ -113,17 +113,16 @@ func run(ctx context.Context, o options) error {
 // measure is one round of one size. The last round also waits through the idle
 // while and looks at everything again.
 func measure(ctx context.Context, o options, services int, last bool) (r Run, err error) {
+	bare, err := measureBare(ctx, o, services)
+	if err != nil {
+		return r, fmt.Errorf("apply with the bare client: %w", err)
+	}
+	progress("that took %.1f s; now the operator", bare.Seconds())
 	c, err := start(o.crds)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, c.stop()) }()
-	progress("applying the same with a bare client")
-	bare, err := c.applyBare(ctx, services, o.concurrency)
-	if err != nil {
-		return r, fmt.Errorf("apply with the bare client: %w", err)
-	}
-	progress("that took %.1f s; starting the operator", bare.Seconds())
 	operator, err := c.operate(ctx, o)
 	if err != nil {
 		return r, err
@@ -134,6 +133,18 @@ func measure(ctx context.Context, o options, services int, last bool) (r Run, er
 		return r, err
 	}
 	return r, operator.rest(ctx, o, services, &r)
+}
+
+// measureBare is how long a bare client takes, on an API server of its own: one that has
+// many Services already is slower to make more.
+func measureBare(ctx context.Context, o options, services int) (took time.Duration, err error) {
+	progress("applying the same with a bare client")
+	c, err := start(o.crds)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.stop()) }()
+	return c.applyBare(ctx, services, o.concurrency)
 }
 
 // fill is the services' way to completion, until the operator is at rest again: what

@@ -165,6 +165,7 @@ func (r *Result) Table() string {
 		return fmt.Sprintf("%.2f (%.2f to %.2f)", run.ratio(), run.Ratios[0], run.Ratios[len(run.Ratios)-1])
 	})
 	row("writes per service", func(run *Run) string { return fmt.Sprintf("%.1f", run.writes()) })
+	row("reads per service", func(run *Run) string { return fmt.Sprintf("%.1f", run.Reads) })
 	row(fmt.Sprintf("writes in the %g s after", r.IdleSeconds), func(run *Run) string { return strconv.Itoa(run.IdleWrites) })
 	row("CPU time of the operator", func(run *Run) string { return fmt.Sprintf("%.1f s", run.CPUSeconds) })
 	row("memory of the operator: resident, peak, live heap", func(run *Run) string { return run.Memory.String() })

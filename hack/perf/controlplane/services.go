@@ -97,8 +97,7 @@ func (c *cluster) applyBare(ctx context.Context, services, concurrency int) (tim
 	if err := work.Wait(); err != nil {
 		return 0, err
 	}
-	took := time.Since(begin)
-	return took, c.client.DeleteAllOf(ctx, &v1alpha1.RAGService{}, client.InNamespace(bareNamespace))
+	return time.Since(begin), nil
 }
 
 // complete makes services and returns how long it took until each has all its
