@@ -90,7 +90,7 @@ hack/chromium/node_modules/.package-lock.json: hack/chromium/package-lock.json #
 	npm ci --prefix hack/chromium --ignore-scripts --no-audit --no-fund
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests on the local cluster.
+e2e: $(HELM) ## Run the end-to-end tests on the local cluster.
 	hack/ensure-packages '/usr/lib/postgresql/*/bin/initdb=postgresql'
 	cd hack/e2e && go test -count=1 -timeout 45m ./...
 
