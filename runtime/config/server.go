@@ -8,12 +8,12 @@ type Server struct {
 	QueryAddress string `yaml:"queryAddress,omitempty"`
 	// AdminAddress listens for probes, metrics and status; ":9090" by default.
 	AdminAddress string `yaml:"adminAddress,omitempty"`
-	// MaxInFlight bounds the queries worked on at once; 8192 by default. The
-	// adaptive limit moves below it.
+	// MaxInFlight bounds the queries worked on at once; 8192 by default.
 	MaxInFlight int `yaml:"maxInFlight,omitempty"`
 	// MaxQueued bounds the queries that wait for a place; 1024 by default.
 	MaxQueued int `yaml:"maxQueued,omitempty"`
-	// QueueTimeout is how long one waits at most; 1s by default.
+	// QueueTimeout is how long one waits at most; 1s by default. While the queue
+	// does not drain it is 100ms.
 	QueueTimeout time.Duration `yaml:"queueTimeout,omitempty"`
 	// QueryTimeout bounds one query from first to last byte; by default 2s more
 	// than the model's timeout.

@@ -73,12 +73,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *query.Reque
 }
 
 // admitted answers a question from the pipeline, once there is a place.
-func (s *Server) admitted(r *http.Request, req *query.Request, out stream) (result query.Result, err error) {
-	permit, err := s.admission.enter(r.Context())
-	if err != nil {
+func (s *Server) admitted(r *http.Request, req *query.Request, out stream) (query.Result, error) {
+	if err := s.admission.enter(r.Context()); err != nil {
 		return query.Result{}, err
 	}
-	defer func() { s.admission.leave(permit, err == nil && result.Tier == cache.TierMiss) }()
+	defer s.admission.leave()
 	if out == nil {
 		return s.service.Answer(r.Context(), req, nil)
 	}

@@ -42,11 +42,10 @@ func (s *Server) retrieve(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := s.withTimeout(r.Context())
 	defer cancel()
-	permit, err := s.admission.enter(ctx)
-	if err != nil {
+	if err := s.admission.enter(ctx); err != nil {
 		return err
 	}
-	defer s.admission.leave(permit, false)
+	defer s.admission.leave()
 	passages, err := s.service.Retrieve(ctx, req)
 	if err != nil {
 		return err
