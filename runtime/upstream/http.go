@@ -88,6 +88,10 @@ var _ http.RoundTripper = (*transport)(nil)
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	request, err := inOnePiece(request)
+	if err != nil {
+		return nil, err
+	}
 	if t.file != nil {
 		request = request.Clone(request.Context())
 		request.Header.Set(t.secret.Header, t.secret.Prefix+t.file.Get())
@@ -102,6 +106,24 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response.Body = &body{ReadCloser: response.Body, ctx: request.Context(), left: maxResponseBytes}
 	return response, nil
+}
+
+// inOnePiece returns the request with a body that net/http can tell to be in memory.
+// The official clients wrap theirs, and of a body that may have to be waited for
+// net/http sends the headers ahead: two writes, and two times that the server is
+// woken up.
+func inOnePiece(request *http.Request) (*http.Request, error) {
+	if request.GetBody == nil || request.Body == nil || request.Body == http.NoBody {
+		return request, nil
+	}
+	body, err := request.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	request.Body.Close() // has nothing left to tell
+	whole := request.WithContext(request.Context())
+	whole.Body = body
+	return whole, nil
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
