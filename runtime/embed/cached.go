@@ -1,10 +1,9 @@
 package embed
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"log/slog"
-	"runtime/debug"
+	"errors"
 	"slices"
 	"sync"
 
@@ -60,61 +59,65 @@ func (c *cached) Embed(ctx context.Context, texts []string) ([][]float32, error)
 	}
 	vector, ok := c.vectors.GetIfPresent(texts[0])
 	if !ok {
-		f := c.join(ctx, texts[0])
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			c.leave(f)
-			return nil, ctx.Err()
+		var err error
+		if vector, err = c.ask(ctx, texts[0]); err != nil {
+			return nil, err
 		}
-		if f.err != nil {
-			return nil, f.err
-		}
-		vector = f.vector
 	}
 	return [][]float32{slices.Clone(vector)}, nil
 }
 
-// join returns the flight of the text, and starts one where there is none.
-func (c *cached) join(ctx context.Context, text string) *flight {
+// ask gets one vector, from a call that is under way where there is one.
+func (c *cached) ask(ctx context.Context, text string) ([]float32, error) {
+	f, call := c.join(ctx, text)
+	if call != nil {
+		c.lead(ctx, call, f)
+		return f.vector, cmp.Or(ctx.Err(), f.err)
+	}
+	select {
+	case <-f.done:
+		return f.vector, f.err
+	case <-ctx.Done():
+		c.leave(f)
+		return nil, ctx.Err()
+	}
+}
+
+// join returns the flight of the text. Where there is none it makes one, and the
+// caller must make the call, with the context that comes with it.
+func (c *cached) join(ctx context.Context, text string) (f *flight, call context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.flights[text]; f != nil {
 		f.waiters++
-		return f
+		return f, nil
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	f := &flight{text: text, done: make(chan struct{}), waiters: 1, cancel: cancel}
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f = &flight{text: text, done: make(chan struct{}), waiters: 1, cancel: cancel, err: errNotAnswered}
 	c.flights[text] = f
-	go c.fly(ctx, f)
-	return f
+	return f, call
 }
 
-func (c *cached) fly(ctx context.Context, f *flight) {
-	defer f.cancel()
-	if f.vector, f.err = c.ask(ctx, f.text); f.err == nil {
+// errNotAnswered is what the others get where the call ended in a panic.
+var errNotAnswered = errors.New("the call of the embedding model did not end as calls do")
+
+// lead makes the call of a flight. Who goes away meanwhile leaves the flight, but
+// stays until the call ends, which is at the latest after the embedding's timeout.
+func (c *cached) lead(ctx, call context.Context, f *flight) {
+	stay := context.AfterFunc(ctx, func() { c.leave(f) })
+	defer func() {
+		stay()
+		f.cancel()
+		c.mu.Lock()
+		c.land(f)
+		c.mu.Unlock()
+		close(f.done)
+	}()
+	vectors, err := c.Embedder.Embed(call, []string{f.text})
+	if f.err = err; err == nil {
+		f.vector = vectors[0]
 		c.vectors.Set(f.text, f.vector)
 	}
-	c.mu.Lock()
-	c.land(f)
-	c.mu.Unlock()
-	close(f.done)
-}
-
-// ask gets one vector. A panic becomes an error: this goroutine is nobody's, so no
-// handler's guard would keep it from ending the process.
-func (c *cached) ask(ctx context.Context, text string) (vector []float32, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			slog.Error("recovered from a panic", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	vectors, err := c.Embedder.Embed(ctx, []string{text})
-	if err != nil {
-		return nil, err
-	}
-	return vectors[0], nil
 }
 
 // land takes the flight from the list; the caller holds mu. A flight that nobody

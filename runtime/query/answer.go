@@ -35,13 +35,18 @@ func (s *Service) Cached(r *Request) (Result, bool) {
 // an [*Error], or the context's own where it ended first, or emit's.
 func (s *Service) Answer(ctx context.Context, r *Request, emit func(delta string) error) (Result, error) {
 	key := s.flightKey(r, emit != nil)
-	f, joined := s.flights.join(ctx, key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
+	f, run := s.flights.join(ctx, key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
 		return s.work(ctx, r, f)
 	})
-	defer f.leave()
-	if joined {
+	switch {
+	case run == nil:
 		s.Metrics.Coalesced()
+	case emit != nil: // what is slow to take the pieces must not hold up the others
+		go run()
+	default:
+		return f.lead(ctx, run)
 	}
+	defer f.leave()
 	return f.wait(ctx, emit)
 }
 
@@ -84,14 +89,16 @@ func (s *Service) revalidate(r *Request) {
 	fresh := *r
 	fresh.Cache.Mode = CacheRefresh
 	// The flight has no caller but itself: nothing cancels it but its deadline.
-	f, joined := s.flights.join(context.Background(), key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
+	f, run := s.flights.join(context.Background(), key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
 		defer func() { <-s.revalidations }()
 		return s.work(ctx, &fresh, f)
 	})
-	if joined { // somebody was quicker
+	if run == nil { // somebody was quicker
 		f.leave()
 		<-s.revalidations
+		return
 	}
+	go run()
 }
 
 // curated renders an answer of the FAQ.

@@ -8,9 +8,9 @@ import (
 	"ragops.dev/ragservice/runtime/cache"
 )
 
-// flight is work on one question that any number of callers wait for. It runs on
-// its own goroutine, apart from the context of the caller who came first, and is
-// cancelled when the last caller is gone.
+// flight is work on one question that any number of callers wait for. It is apart
+// from the context of the caller who came first, even where it runs on that
+// caller's goroutine, and is cancelled when the last caller is gone.
 type flight struct {
 	done   chan struct{} // closed when result and err are set
 	result Result
@@ -44,14 +44,15 @@ type flightKey struct {
 // shared reports whether equal questions may share the work.
 func (k flightKey) shared() bool { return k.key != cache.Key{} }
 
-// join returns the flight of that key, starting it where there is none that is
-// in the first half of its time: who joins later would inherit a deadline that is
-// almost over. The caller must call leave.
-func (g *flights) join(ctx context.Context, key flightKey, timeout time.Duration, work func(context.Context, *flight) (Result, error)) (f *flight, joined bool) {
+// join returns the flight of that key. Where there is none that is in the first
+// half of its time, for who joins later would inherit a deadline that is almost over,
+// it makes one, and the caller must have its work done by calling run. Run is nil
+// where somebody else does. The caller must call leave.
+func (g *flights) join(ctx context.Context, key flightKey, timeout time.Duration, work func(context.Context, *flight) (Result, error)) (f *flight, run func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f := g.byKey[key]; f != nil && f.enter(timeout/2) {
-		return f, true
+		return f, nil
 	}
 	// The values stay, so that traces go on; the caller's end does not reach the
 	// work.
@@ -63,13 +64,14 @@ func (g *flights) join(ctx context.Context, key flightKey, timeout time.Duration
 		}
 		g.byKey[key] = f
 	}
-	g.wg.Go(func() {
+	g.wg.Add(1)
+	return f, func() {
+		defer g.wg.Done()
 		defer cancel()
 		f.result, f.err = guarded(func() (Result, error) { return work(ctx, f) })
 		g.forget(key, f)
 		close(f.done)
-	})
-	return f, false
+	}
 }
 
 // running reports whether there is work of that key.
@@ -107,6 +109,22 @@ func (f *flight) leave() {
 	if f.callers == 0 {
 		f.cancel()
 	}
+}
+
+// lead runs the work on the caller's goroutine: to have another do it and wait would
+// cost a stack and two switches for each query. A caller who goes away meanwhile
+// leaves the flight, but stays until the work ends, at the latest when it is
+// cancelled.
+func (f *flight) lead(ctx context.Context, run func()) (Result, error) {
+	stay := context.AfterFunc(ctx, f.leave)
+	run()
+	if stay() {
+		f.leave()
+	}
+	if f.err != nil && ctx.Err() != nil {
+		return Result{}, ctx.Err()
+	}
+	return f.result, f.err
 }
 
 // emit hands a piece of the answer to all callers that stream.

@@ -13,9 +13,8 @@ import (
 	"ragops.dev/ragservice/runtime/telemetry"
 )
 
-// work answers a request on its flight's goroutine: Redis, the embedding and the
-// user's context side by side, then the tiers that need the vector, then the
-// model.
+// work answers a request: Redis, the embedding and the user's context side by side,
+// then the tiers that need the vector, then the model.
 func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // stops what a hit made needless
@@ -23,7 +22,7 @@ func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, erro
 		ctx = s.Cache.WithBudget(ctx)
 	}
 
-	embedding := s.startEmbedding(ctx, r.Question)
+	embedding := s.startEmbedding(ctx, r)
 	user := s.lookUpUser(ctx, r)
 
 	if hit, ok := s.fromRedis(ctx, r); ok {
@@ -65,7 +64,7 @@ func failed(ctx context.Context, part Part, err error) error {
 }
 
 func (s *Service) fromRedis(ctx context.Context, r *Request) (cache.Hit, bool) {
-	if s.Cache == nil || !r.Cache.reads() {
+	if !s.asksRedis(r) {
 		return cache.Hit{}, false
 	}
 	ctx, end := s.stage(ctx, telemetry.StageCache)
@@ -104,14 +103,19 @@ func (s *Service) fromMeaning(ctx context.Context, r *Request, vector []float32)
 
 // startEmbedding begins to embed the question, and returns what waits for its
 // vector. Where another server makes it, asking at once hides the time that Redis
-// takes. Where it is at hand there is nothing to hide, and a hit in Redis needs
-// none.
-func (s *Service) startEmbedding(ctx context.Context, question string) func() ([]float32, error) {
-	embedding := func() ([]float32, error) { return s.embed(ctx, question) }
-	if embed.Instant(s.Embedder, question) {
+// takes. Where it is at hand, or Redis is not asked, there is nothing to hide; a hit
+// in Redis needs none.
+func (s *Service) startEmbedding(ctx context.Context, r *Request) func() ([]float32, error) {
+	embedding := func() ([]float32, error) { return s.embed(ctx, r.Question) }
+	if !s.asksRedis(r) || embed.Instant(s.Embedder, r.Question) {
 		return embedding
 	}
 	return start(embedding).wait
+}
+
+// asksRedis tells whether the answer may be in Redis.
+func (s *Service) asksRedis(r *Request) bool {
+	return s.Cache != nil && s.Cache.Conn() != nil && r.Cache.reads()
 }
 
 // embed returns the vector of one text.
@@ -138,17 +142,15 @@ func (s *Service) search(ctx context.Context, r *Request, vector []float32) ([]r
 // Retrieve finds passages for a question, without an answer. An error is an
 // [*Error].
 func (s *Service) Retrieve(ctx context.Context, r *Request) ([]retrieve.Passage, error) {
-	return guarded(func() ([]retrieve.Passage, error) {
-		vector, err := s.embed(ctx, r.Question)
-		if err != nil {
-			return nil, failed(ctx, PartEmbedding, err)
-		}
-		passages, err := s.search(ctx, r, vector)
-		if err != nil {
-			return nil, failed(ctx, PartVectorStore, err)
-		}
-		return passages, nil
-	})
+	vector, err := s.embed(ctx, r.Question)
+	if err != nil {
+		return nil, failed(ctx, PartEmbedding, err)
+	}
+	passages, err := s.search(ctx, r, vector)
+	if err != nil {
+		return nil, failed(ctx, PartVectorStore, err)
+	}
+	return passages, nil
 }
 
 // known is what is known about a user.

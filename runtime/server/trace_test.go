@@ -84,7 +84,7 @@ func TestTraces(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	want := []string{"POST /query", "POST /query", "cache", "chat extractive", "embed", "retrieve"}
+	want := []string{"POST /query", "POST /query", "chat extractive", "embed", "retrieve"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
