@@ -6,6 +6,8 @@
 //	go run ./hack/perf/profile -only miss -out /tmp/profiles
 //	go tool pprof -top /tmp/profiles/miss-cpu.pprof
 //
+// Of questions in flight (-only in-flight) it says what memory each of them holds.
+//
 // It counts CPU time and no latencies, so that it says something on a machine that
 // has other things to do as well. It writes nothing into the repository.
 package main
@@ -79,7 +81,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, w := range wanted {
-		if err = p.measure(ctx, w); err != nil {
+		measure := p.measure
+		if w.inFlight > 0 {
+			measure = p.measureInFlight
+		}
+		if err = measure(ctx, w); err != nil {
 			err = fmt.Errorf("%s: %w", w.name, err)
 			break
 		}
@@ -95,6 +101,9 @@ type way struct {
 	// kind of the runtime, and the bare server that does the same work.
 	kind, floor lab.Kind
 	context     bool // whether users are looked up
+	// inFlight are questions that wait for the model; where it is not 0 memory is
+	// measured and not CPU time.
+	inFlight int
 }
 
 var ways = []way{
@@ -102,6 +111,7 @@ var ways = []way{
 	{name: "hit-redis", kind: lab.RuntimeRedis, floor: lab.FloorRedis},
 	{name: "miss", kind: lab.Runtime, floor: lab.FloorPath, newShare: 1},
 	{name: "miss-context", kind: lab.Runtime, floor: lab.FloorPath, newShare: 1, context: true},
+	{name: "in-flight", kind: lab.Runtime, floor: lab.FloorPath, newShare: 1, inFlight: 1000},
 }
 
 func names() []string {

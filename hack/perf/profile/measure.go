@@ -54,22 +54,32 @@ func (p *profiler) measure(ctx context.Context, w way) error {
 	if w.context {
 		around.DSN = p.lab.DSN
 	}
-	var sides []*side
-	// The runtime first: the bare server finds in Redis what it put there.
-	for _, kind := range []lab.Kind{w.kind, w.floor} {
-		var s *side
-		if s, err = p.start(ctx, w, kind, around); err != nil {
-			break
-		}
-		sides = append(sides, s)
-	}
+	sides, err := p.startBoth(ctx, w, around)
 	if err == nil {
 		err = p.turns(ctx, w, sides)
 	}
-	for _, s := range sides {
-		err = errors.Join(err, p.lab.Stop(s.Process))
+	return errors.Join(err, p.stop(standIns, sides))
+}
+
+// startBoth starts the runtime first: the bare server finds in Redis what it put
+// there.
+func (p *profiler) startBoth(ctx context.Context, w way, around lab.Around) (sides []*side, err error) {
+	for _, kind := range []lab.Kind{w.kind, w.floor} {
+		s, err := p.start(ctx, w, kind, around)
+		if err != nil {
+			return sides, err
+		}
+		sides = append(sides, s)
 	}
-	return errors.Join(err, p.lab.Stop(standIns))
+	return sides, nil
+}
+
+func (p *profiler) stop(standIns *lab.Process, sides []*side) error {
+	var errs []error
+	for _, s := range sides {
+		errs = append(errs, p.lab.Stop(s.Process))
+	}
+	return errors.Join(append(errs, p.lab.Stop(standIns))...)
 }
 
 func (p *profiler) start(ctx context.Context, w way, kind lab.Kind, around lab.Around) (*side, error) {
@@ -176,16 +186,10 @@ func (p *profiler) look(ctx context.Context, s *side) (counts, error) {
 		return counts{}, nil
 	}
 	var c counts
-	body, err := get(ctx, s.Admin+"/metrics")
-	if err != nil {
-		return c, err
-	}
-	for name, into := range map[string]*float64{
+	if err := metrics(ctx, s.Admin, map[string]*float64{
 		"go_memstats_mallocs_total": &c.allocations, "go_memstats_alloc_bytes_total": &c.bytes, "go_gc_duration_seconds_count": &c.collections,
-	} {
-		if *into, err = metric(string(body), name); err != nil {
-			return c, err
-		}
+	}); err != nil {
+		return c, err
 	}
 	client := redis.NewClient(&redis.Options{Addr: p.lab.RedisAddress})
 	defer client.Close()
@@ -195,6 +199,20 @@ func (p *profiler) look(ctx context.Context, s *side) (counts, error) {
 	}
 	c.commands, err = metric(strings.ReplaceAll(stats, ":", " "), "total_commands_processed")
 	return c, err
+}
+
+// metrics reads metrics of the runtime at its port for them.
+func metrics(ctx context.Context, admin string, wanted map[string]*float64) error {
+	body, err := get(ctx, admin+"/metrics")
+	if err != nil {
+		return err
+	}
+	for name, into := range wanted {
+		if *into, err = metric(string(body), name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // metric finds the value that follows a name at the start of a line.
@@ -233,15 +251,20 @@ func (p *profiler) profiles(ctx context.Context, w way, s *side) error {
 		_, err := load.Run(ctx, plan)
 		done <- err
 	}()
+	err := p.save(ctx, w, s, "profile?seconds=4", "heap", "allocs", "goroutine?debug=1")
+	return errors.Join(err, <-done)
+}
+
+// save writes profiles, by their paths.
+func (p *profiler) save(ctx context.Context, w way, s *side, paths ...string) error {
+	files := map[string]string{"profile?seconds=4": "cpu.pprof", "heap": "heap.pprof", "allocs": "allocs.pprof", "goroutine?debug=1": "goroutines.txt"}
 	var errs []error
-	for _, profile := range []struct{ name, path string }{
-		{"cpu.pprof", "profile?seconds=4"}, {"heap.pprof", "heap"}, {"allocs.pprof", "allocs"}, {"goroutines.txt", "goroutine?debug=1"},
-	} {
-		data, err := get(ctx, s.Admin+"/debug/pprof/"+profile.path)
+	for _, path := range paths {
+		data, err := get(ctx, s.Admin+"/debug/pprof/"+path)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(p.out, w.name+"-"+profile.name), data, 0o600)
+			err = os.WriteFile(filepath.Join(p.out, w.name+"-"+files[path]), data, 0o600)
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, <-done)...)
+	return errors.Join(errs...)
 }
