@@ -72,7 +72,7 @@ func (a *admission) enter(ctx context.Context) error {
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	admitted := false
+	var admitted bool
 	select {
 	case admitted = <-w.admitted:
 	case <-timer.C:
