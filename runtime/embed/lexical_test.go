@@ -83,7 +83,7 @@ func TestLexicalStopsWithContext(t *testing.T) {
 }
 
 func FuzzLexical(f *testing.F) {
-	for _, seed := range []string{"", "don’t", "staleTTL", "日本語の文章", "\xff\xfe", "İ'İ"} {
+	for _, seed := range []string{"", "don’t", "staleTTL", "日本語の文章", "\xff\xfe", "İ'İ", "x0CTtL"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

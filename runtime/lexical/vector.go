@@ -1,7 +1,9 @@
 package lexical
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -33,8 +35,9 @@ func Vector(text string, dimensions int) []float32 {
 		counts[hash("text", text)] = 1
 	}
 	vector := make([]float32, dimensions)
-	for f, count := range counts {
-		value := math.Sqrt(count)
+	// In one order: sums of floating-point numbers depend on it.
+	for _, f := range slices.Sorted(maps.Keys(counts)) {
+		value := math.Sqrt(counts[f])
 		if f>>63 == 1 {
 			value = -value
 		}
