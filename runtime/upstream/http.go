@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -88,7 +89,7 @@ var _ http.RoundTripper = (*transport)(nil)
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	request, err := inOnePiece(request)
+	request, err := inMemory(request)
 	if err != nil {
 		return nil, err
 	}
@@ -108,22 +109,32 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// inOnePiece returns the request with a body that net/http can tell to be in memory.
-// The official clients wrap theirs, and of a body that may have to be waited for
-// net/http sends the headers ahead: two writes, and two times that the server is
-// woken up.
-func inOnePiece(request *http.Request) (*http.Request, error) {
-	if request.GetBody == nil || request.Body == nil || request.Body == http.NoBody {
+// inMemory returns the request with a body that net/http knows to be in memory. The
+// official clients wrap theirs, and of a body that may have to be waited for
+//
+//   - net/http sends the headers ahead: two writes, and two times that the server is
+//     woken up;
+//   - net/http looks for more behind its end, on a goroutine of its own. The AWS client
+//     closes its body as soon as [http.Client.Do] has returned and lets it answer
+//     io.EOF from then on. Where the server has begun to answer by then, net/http takes
+//     that for a failed write and closes the connection in the middle of the answer.
+func inMemory(request *http.Request) (*http.Request, error) {
+	if request.Body == nil || request.Body == http.NoBody {
 		return request, nil
 	}
-	body, err := request.GetBody()
-	if err != nil {
-		return nil, err
-	}
-	request.Body.Close() // has nothing left to tell
+	defer request.Body.Close()
 	whole := request.WithContext(request.Context())
-	whole.Body = body
-	return whole, nil
+	if request.GetBody == nil {
+		content, err := io.ReadAll(request.Body)
+		if err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		whole.ContentLength = int64(len(content))
+		whole.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+	}
+	var err error
+	whole.Body, err = whole.GetBody()
+	return whole, err
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
