@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync/atomic"
+	"unicode"
 )
 
 // metric is how a store compares vectors.
@@ -67,7 +70,7 @@ func (k kind) holds(value any) bool {
 }
 
 // knownCollection asks the store for its collection when the first search needs it, and
-// again when a vector or a key does not fit: somebody may have changed it.
+// again when a vector, a key or a word does not fit: somebody may have changed it.
 type knownCollection struct {
 	read func(context.Context) (collection, error)
 	last atomic.Pointer[collection]
@@ -122,7 +125,7 @@ func (c *collection) compares(filter *Filter, deleting bool) error {
 	return nil
 }
 
-// has tells whether all keys of the filter are known.
+// has tells whether all keys of the filter are known, and all its words in the index.
 func (c *collection) has(filter *Filter) bool {
 	if c.fields == nil || filter == nil {
 		return true
@@ -133,5 +136,28 @@ func (c *collection) has(filter *Filter) bool {
 		}
 	}
 	_, ok := c.fields[filter.Key]
-	return ok || filter.Key == ""
+	return (ok || filter.Key == "") && c.indexes(filter)
+}
+
+// indexes tells whether the texts that a comparison names can be found. Text as a
+// whole can be a stopword, too: "it", say, for a language.
+func (c *collection) indexes(comparison *Filter) bool {
+	by, known := c.fields[comparison.Key]
+	if c.leftOut == nil || !known {
+		return true
+	}
+	for _, value := range comparison.values() {
+		text, ok := value.(string)
+		if !ok || !by.kind.holds(text) {
+			continue
+		}
+		words := []string{strings.TrimSpace(text)}
+		if by.kind == kindWords {
+			words = strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+		}
+		if !slices.ContainsFunc(words, func(word string) bool { return !c.leftOut(word) }) {
+			return false
+		}
+	}
+	return true
 }

@@ -235,6 +235,14 @@ func lookUp(metadata map[string]any, key string) any {
 	return nil
 }
 
+// values are those that a comparison names, one or a list.
+func (f *Filter) values() []any {
+	if list, ok := f.Value.([]any); ok {
+		return list
+	}
+	return []any{f.Value}
+}
+
 func (f *Filter) matchOrder(have any) bool {
 	x, ok := have.(float64)
 	if !ok {

@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/go-openapi/strfmt"
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/batch"
@@ -20,7 +17,6 @@ import (
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/filters"
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/graphql"
 	"github.com/weaviate/weaviate-go-client/v5/weaviate/schema"
-	"github.com/weaviate/weaviate/adapters/repos/db/inverted/stopwords"
 	"github.com/weaviate/weaviate/entities/models"
 
 	"ragops.dev/ragservice/runtime/config"
@@ -118,17 +114,6 @@ func (s *weaviateStore) readClass(ctx context.Context) (collection, error) {
 	return c, nil
 }
 
-func weaviateStopwords(class *models.Class) (func(string) bool, error) {
-	if class.InvertedIndexConfig == nil || class.InvertedIndexConfig.Stopwords == nil {
-		return nil, nil
-	}
-	detector, err := stopwords.NewDetectorFromConfig(*class.InvertedIndexConfig.Stopwords)
-	if err != nil {
-		return nil, invalid("the collection's stopwords: %w", err)
-	}
-	return detector.IsStopword, nil
-}
-
 func weaviateKind(p *models.Property) kind {
 	if len(p.DataType) != 1 {
 		return "reference"
@@ -163,7 +148,7 @@ func (s *weaviateStore) Search(ctx context.Context, query Query) ([]Passage, err
 		}
 		get := s.queries.Get().WithClassName(s.collection).WithNearVector(near).WithLimit(query.TopK).WithFields(weaviateFields(c)...)
 		if query.Filter != nil {
-			if err := errors.Join(c.compares(query.Filter, false), query.Filter.weaviateWritable(c)); err != nil {
+			if err := errors.Join(c.compares(query.Filter, false), c.weaviateTakes(query.Filter)); err != nil {
 				return nil, err
 			}
 			get.WithWhere(query.Filter.weaviate(c.fields))
@@ -337,7 +322,7 @@ func (s *weaviateStore) DeleteWhere(ctx context.Context, filter *Filter) error {
 			return err
 		}
 		where = filter.weaviate(c.fields)
-		return errors.Join(c.compares(filter, true), filter.weaviateWritable(c))
+		return errors.Join(c.compares(filter, true), c.weaviateTakes(filter))
 	})
 	if err != nil {
 		return err
@@ -376,131 +361,4 @@ func weaviateError(ctx context.Context, err error) error {
 		err = wrapped.DerivedFromError
 	}
 	return httpError(ctx, err)
-}
-
-// weaviateNobody is no object's ID.
-const weaviateNobody = "00000000-0000-0000-0000-000000000000"
-
-// weaviateWritable refuses what the client would write into a query without
-// escaping it as GraphQL wants, and what the server answers with an error.
-func (f *Filter) weaviateWritable(c collection) error {
-	values, ok := f.Value.([]any)
-	if !ok {
-		values = []any{f.Value}
-	}
-	for _, value := range values {
-		text, ok := value.(string)
-		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return rejected(fmt.Errorf("the value for %q must be text without control characters", f.Key))
-		}
-		if ok && !c.indexes(text, c.fields[f.Key].kind) {
-			return rejected(fmt.Errorf("the value for %q is a stopword of the collection, which is in no index: "+
-				`set invertedIndexConfig.stopwords.preset of the collection to "none"`, f.Key))
-		}
-	}
-	for i := range f.Filters {
-		if err := f.Filters[i].weaviateWritable(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// indexes tells whether text can be found. Text as a whole can be a stopword, too:
-// "it", say, for a language.
-func (c *collection) indexes(text string, k kind) bool {
-	words := []string{strings.TrimSpace(text)}
-	if k == kindWords {
-		words = strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
-	}
-	return c.leftOut == nil || slices.ContainsFunc(words, func(word string) bool { return !c.leftOut(word) })
-}
-
-// weaviate is the filter in Weaviate's form. Only properties that the collection
-// has get into it; one that is missing or of another type equals nothing.
-func (f *Filter) weaviate(fields map[string]field) *filters.WhereBuilder {
-	switch f.Type {
-	case FilterAnd, FilterOr:
-		parts := make([]*filters.WhereBuilder, len(f.Filters))
-		for i := range f.Filters {
-			parts[i] = f.Filters[i].weaviate(fields)
-		}
-		return weaviateJoin(map[string]filters.WhereOperator{FilterAnd: filters.And, FilterOr: filters.Or}[f.Type], parts)
-	case FilterEqual:
-		return weaviateAnyOf(fields[f.Key], []any{f.Value})
-	case FilterNotEqual:
-		return weaviateNoneOf(fields[f.Key], []any{f.Value})
-	case FilterIn, FilterNotIn:
-		list, _ := f.Value.([]any)
-		if f.Type == FilterIn {
-			return weaviateAnyOf(fields[f.Key], list)
-		}
-		return weaviateNoneOf(fields[f.Key], list)
-	}
-	operator := map[string]filters.WhereOperator{
-		FilterGreater: filters.GreaterThan, FilterGreaterOrEqual: filters.GreaterThanEqual,
-		FilterLess: filters.LessThan, FilterLessOrEqual: filters.LessThanEqual,
-	}[f.Type]
-	value, _ := f.Value.(float64)
-	by := fields[f.Key]
-	switch by.kind {
-	case kindNumber:
-		return filters.Where().WithPath([]string{by.name}).WithOperator(operator).WithValueNumber(value)
-	case kindInteger:
-		// Between integers, x < 2.5 is x < 3 and x > 2.5 is x > 2.
-		if f.Type == FilterLess || f.Type == FilterGreaterOrEqual {
-			value = math.Ceil(value)
-		}
-		return filters.Where().WithPath([]string{by.name}).WithOperator(operator).WithValueInt(int64(math.Floor(value)))
-	}
-	return weaviateID(filters.Equal)
-}
-
-func weaviateID(operator filters.WhereOperator) *filters.WhereBuilder {
-	return filters.Where().WithPath([]string{"id"}).WithOperator(operator).WithValueText(weaviateNobody)
-}
-
-func weaviateAnyOf(by field, values []any) *filters.WhereBuilder {
-	parts := weaviateCompare(by, values, filters.Equal)
-	if len(parts) == 0 {
-		return weaviateID(filters.Equal)
-	}
-	return weaviateJoin(filters.Or, parts)
-}
-
-func weaviateNoneOf(by field, values []any) *filters.WhereBuilder {
-	parts := weaviateCompare(by, values, filters.NotEqual)
-	if len(parts) == 0 {
-		return weaviateID(filters.NotEqual)
-	}
-	return weaviateJoin(filters.And, parts)
-}
-
-// weaviateJoin leaves a single part as it is: the server wants two or more.
-func weaviateJoin(operator filters.WhereOperator, parts []*filters.WhereBuilder) *filters.WhereBuilder {
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return filters.Where().WithOperator(operator).WithOperands(parts)
-}
-
-func weaviateCompare(by field, values []any, operator filters.WhereOperator) []*filters.WhereBuilder {
-	values = slices.DeleteFunc(slices.Clone(values), func(v any) bool { return by.name == "" || !by.kind.holds(v) })
-	parts := make([]*filters.WhereBuilder, len(values))
-	for i, value := range values {
-		parts[i] = filters.Where().WithPath([]string{by.name}).WithOperator(operator)
-		switch v := value.(type) {
-		case string:
-			parts[i].WithValueText(v)
-		case bool:
-			parts[i].WithValueBoolean(v)
-		case float64:
-			if by.kind == kindInteger {
-				parts[i].WithValueInt(int64(v))
-			} else {
-				parts[i].WithValueNumber(v)
-			}
-		}
-	}
-	return parts
 }

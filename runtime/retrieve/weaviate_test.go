@@ -101,7 +101,7 @@ func TestWeaviateFilter(t *testing.T) {
 		})
 	}
 	filter := &Filter{Type: FilterEqual, Key: "lang", Value: "a\x07"}
-	if err := filter.weaviateWritable(collection{}); err == nil || !strings.Contains(err.Error(), "control characters") {
+	if err := new(collection).weaviateTakes(filter); err == nil || !strings.Contains(err.Error(), "control characters") {
 		t.Errorf("a control character: got %v", err)
 	}
 }
@@ -113,26 +113,36 @@ func TestWeaviateStopwords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := collection{leftOut: english, fields: map[string]field{
+		"lang": {"lang", kindText}, "body": {"body", kindWords}, "year": {"year", kindNumber},
+	}}
 	tests := []struct {
-		text    string
-		kind    kind
-		leftOut func(string) bool
-		want    bool
+		filter string
+		want   bool
 	}{
-		{"it", kindText, english, false},
-		{" it ", kindText, english, false},
-		{"It", kindText, english, true},
-		{"it is", kindText, english, true},
-		{"da", kindText, english, false},
-		{"no", kindText, english, true},
-		{"It is", kindWords, english, false},
-		{"it works", kindWords, english, true},
-		{"!", kindWords, english, false},
-		{"it", kindText, nil, true},
+		{`{"type":"eq","key":"lang","value":"it"}`, false},
+		{`{"type":"eq","key":"lang","value":" it "}`, false},
+		{`{"type":"eq","key":"lang","value":"It"}`, true},
+		{`{"type":"eq","key":"lang","value":"it is"}`, true},
+		{`{"type":"eq","key":"lang","value":"da"}`, false},
+		{`{"type":"eq","key":"lang","value":"no"}`, true},
+		{`{"type":"in","key":"lang","value":["de","it"]}`, false},
+		{`{"type":"eq","key":"body","value":"It is"}`, false},
+		{`{"type":"eq","key":"body","value":"it works"}`, true},
+		{`{"type":"eq","key":"body","value":"!"}`, false},
+		{`{"type":"eq","key":"year","value":"it"}`, true},
+		{`{"type":"and","filters":[{"type":"eq","key":"year","value":1},{"type":"ne","key":"lang","value":"it"}]}`, false},
 	}
 	for _, tt := range tests {
-		if got := (&collection{leftOut: tt.leftOut}).indexes(tt.text, tt.kind); got != tt.want {
-			t.Errorf("%q of %s: %t, want %t", tt.text, tt.kind, got, tt.want)
+		filter, err := ParseFilter([]byte(tt.filter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.has(filter); got != tt.want {
+			t.Errorf("%s: in the index: %t, want %t", tt.filter, got, tt.want)
+		}
+		if err := c.weaviateTakes(filter); (err == nil) != tt.want {
+			t.Errorf("%s: got %v", tt.filter, err)
 		}
 	}
 }
