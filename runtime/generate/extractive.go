@@ -122,7 +122,8 @@ func choose(question string, passages []retrieve.Passage, limit int) []quote {
 func weights(question string) map[string]float64 {
 	all := map[string]float64{}
 	for term := range lexical.Terms(question) {
-		all[term.Stem] = max(all[term.Stem], term.Weight)
+		stem := term.Stem()
+		all[stem] = max(all[stem], term.Weight)
 	}
 	return all
 }
@@ -133,12 +134,16 @@ func similarity(question map[string]float64, sentence string) float64 {
 	seen := map[string]bool{}
 	var shared, length float64
 	for term := range lexical.Terms(sentence) {
-		if seen[term.Stem] || term.Weight == 0 {
+		if term.Weight == 0 {
 			continue
 		}
-		seen[term.Stem] = true
+		stem := term.Stem()
+		if seen[stem] {
+			continue
+		}
+		seen[stem] = true
 		length += term.Weight
-		shared += question[term.Stem] * term.Weight
+		shared += question[stem] * term.Weight
 	}
 	return shared / math.Sqrt(length+5)
 }

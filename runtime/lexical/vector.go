@@ -1,9 +1,10 @@
 package lexical
 
 import (
-	"maps"
+	"cmp"
 	"math"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -26,71 +27,99 @@ const Version = 1
 // and a sign each; a word that repeats counts less each time. The same text
 // gives the same vector on every machine.
 func Vector(text string, dimensions int) []float32 {
-	counts := map[feature]float64{}
-	collect(counts, text, func(t Term) float64 { return t.Weight })
-	if len(counts) == 0 { // stop words are better than nothing
-		collect(counts, text, func(Term) float64 { return 1 })
+	var f features
+	f.collect(text, func(t Term) float64 { return t.Weight })
+	if len(f.found) == 0 { // stop words are better than nothing
+		f.collect(text, func(Term) float64 { return 1 })
 	}
-	if len(counts) == 0 {
-		counts[hash("text", text)] = 1
+	if len(f.found) == 0 {
+		f.add("text", []byte(text), 1)
 	}
 	vector := make([]float32, dimensions)
-	// In one order: sums of floating-point numbers depend on it.
-	for _, f := range slices.Sorted(maps.Keys(counts)) {
-		value := math.Sqrt(counts[f])
-		if f>>63 == 1 {
+	// In one order, that of the hashes and then of the text: sums of floating-point
+	// numbers depend on it.
+	slices.SortStableFunc(f.found, func(a, b occurrence) int { return cmp.Compare(a.hash, b.hash) })
+	for i := 0; i < len(f.found); {
+		hash, weight := f.found[i].hash, 0.0
+		for ; i < len(f.found) && f.found[i].hash == hash; i++ {
+			weight += f.found[i].weight
+		}
+		value := math.Sqrt(weight)
+		if hash>>63 == 1 {
 			value = -value
 		}
-		vector[uint64(f)%uint64(dimensions)] += float32(value)
+		vector[hash%uint64(dimensions)] += float32(value)
 	}
 	normalise(vector)
 	return vector
 }
 
-// feature is the hash of a feature's kind and text.
-type feature uint64
+// features are what a text is made of.
+type features struct {
+	found []occurrence
+	// key and word are for building them in.
+	key, word []byte
+	starts    []int // of the characters in word
+}
 
-func collect(counts map[feature]float64, text string, weight func(Term) float64) {
+// occurrence is one place where a feature is found.
+type occurrence struct {
+	hash uint64 // of the feature's kind and text
+	// weight is a product. That it is kept rounds it: some machines would fuse it
+	// with the sum.
+	weight float64
+}
+
+func (f *features) add(kind string, text []byte, weight float64) {
+	f.key = append(append(append(f.key[:0], kind...), 0), text...)
+	f.found = append(f.found, occurrence{xxhash.Sum64(f.key), weight})
+}
+
+func (f *features) collect(text string, weight func(Term) float64) {
+	// A question has about two features for three bytes.
+	f.found = slices.Grow(f.found, len(text))
 	var before string
 	for term := range Terms(text) {
 		w := weight(term)
 		if w == 0 {
 			continue
 		}
-		counts[hash("word", term.Stem)] += wordWeight * w
+		stem := term.Stem()
+		f.word = append(f.word[:0], stem...)
+		f.add("word", f.word, wordWeight*w)
 		if before != "" {
-			counts[hash("pair", before+" "+term.Stem)] += pairWeight * w
+			f.word = append(append(append(f.word[:0], before...), ' '), stem...)
+			f.add("pair", f.word, pairWeight*w)
 		}
-		before = term.Stem
-		grams := gramsOf(term.Stem)
-		for _, gram := range grams {
-			counts[hash("gram", gram)] += gramWeight * w / float64(len(grams))
-		}
+		before = stem
+		f.grams(stem, gramWeight*w)
 	}
 }
 
-// gramsOf returns the character n-grams of a word, its ends marked. A word too
-// short to have two is left to itself.
-func gramsOf(word string) []string {
-	runes := []rune("^" + word + "$")
-	if len(runes) <= gramLength {
-		return nil
+// grams adds the character n-grams of a word, its ends marked, which share the
+// weight. A word too short to have two is left to itself.
+func (f *features) grams(word string, weight float64) {
+	f.word, f.starts = append(f.word[:0], '^'), append(f.starts[:0], 0)
+	for _, r := range word {
+		f.starts = append(f.starts, len(f.word))
+		f.word = utf8.AppendRune(f.word, r)
 	}
-	grams := make([]string, 0, len(runes)-gramLength+1)
-	for i := range len(runes) - gramLength + 1 {
-		grams = append(grams, string(runes[i:i+gramLength]))
+	f.starts = append(f.starts, len(f.word))
+	f.word = append(f.word, '$')
+	f.starts = append(f.starts, len(f.word))
+	grams := len(f.starts) - gramLength
+	if grams < 2 {
+		return
 	}
-	return grams
-}
-
-func hash(kind, text string) feature {
-	return feature(xxhash.Sum64String(kind + "\x00" + text))
+	for i := range grams {
+		f.add("gram", f.word[f.starts[i]:f.starts[i+gramLength]], weight/float64(grams))
+	}
 }
 
 func normalise(vector []float32) {
 	var sum float64
 	for _, v := range vector {
-		sum += float64(v) * float64(v)
+		sum += float64(v) * float64(v) // exact, so that it may be fused
 	}
 	if sum == 0 { // opposite signs met in one place
 		vector[0] = 1

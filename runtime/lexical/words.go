@@ -15,11 +15,19 @@ import (
 
 // Term is one word of a text.
 type Term struct {
-	// Stem of the word, in lower case.
-	Stem string
+	word string // in lower case
 	// Weight is how much the word says about what a text is on, from 0 for a stop
 	// word to 1.
 	Weight float64
+}
+
+// Stem is the word in lower case without its ending, by the Snowball rules for
+// English (Porter2), which leave words of other scripts as they are.
+func (t Term) Stem() string {
+	word := strings.ReplaceAll(t.word, "’", "'")
+	env := snowballstem.NewEnv(word)
+	english.Stem(env)
+	return env.Current()
 }
 
 // Terms yields the words of a text in order. A name such as minReplicas or
@@ -28,12 +36,12 @@ func Terms(text string) iter.Seq[Term] {
 	return func(yield func(Term) bool) {
 		for word := range words(text) {
 			lower := strings.ToLower(word)
-			if !yield(Term{Stem: stem(lower), Weight: weight(lower)}) {
+			if !yield(Term{lower, weight(lower)}) {
 				return
 			}
 			for part := range humps(word) {
 				part = strings.ToLower(part)
-				if !yield(Term{Stem: stem(part), Weight: partWeight * weight(part)}) {
+				if !yield(Term{part, partWeight * weight(part)}) {
 					return
 				}
 			}
@@ -96,13 +104,4 @@ func humps(word string) iter.Seq[string] {
 			yield(word[start:])
 		}
 	}
-}
-
-// stem cuts endings by the Snowball rules for English (Porter2), which leave
-// words of other scripts as they are.
-func stem(word string) string {
-	word = strings.ReplaceAll(word, "’", "'")
-	env := snowballstem.NewEnv(word)
-	english.Stem(env)
-	return env.Current()
 }
