@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// maxIdlePerHost keeps the connections of a burst for the next one; the
-	// standard library's 2 would open nearly each of them anew.
-	maxIdlePerHost = 512
+	// maxIdlePerHost is beyond what one replica has in flight: every connection
+	// that was needed once is kept for the next query, until idleTimeout. With
+	// fewer than a burst needs, each answer closes a connection and each question
+	// opens one, and the ports of those that were closed are not free for a minute.
+	maxIdlePerHost = 1 << 16
 	// writeBuffer takes most requests whole, a question's vector of a few hundred
 	// components included: what does not fit goes out in two writes.
 	writeBuffer = 8 << 10
