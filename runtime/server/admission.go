@@ -166,8 +166,12 @@ func (a *admission) leave() {
 
 func (a *admission) shed(reason telemetry.ShedReason) error {
 	a.metrics.Shed(reason)
+	return overloaded(max(time.Second, a.maxWait), nil)
+}
+
+func overloaded(retryAfter time.Duration, cause error) *statusError {
 	return &statusError{
-		status: http.StatusServiceUnavailable, code: codeOverloaded, retryAfter: max(time.Second, a.maxWait),
+		status: http.StatusServiceUnavailable, code: codeOverloaded, retryAfter: retryAfter, cause: cause,
 		message: "The service is overloaded; ask again after the seconds that Retry-After names.",
 	}
 }

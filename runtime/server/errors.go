@@ -67,6 +67,9 @@ func asStatusError(err error) *statusError {
 func ofPart(failure *query.Error) *statusError {
 	e := &statusError{status: http.StatusServiceUnavailable, cause: failure}
 	up, _ := errors.AsType[*upstream.Error](failure)
+	if up != nil && up.Kind == upstream.KindExhausted {
+		return overloaded(time.Second, failure)
+	}
 	timeout := errors.Is(failure, context.DeadlineExceeded) || up != nil && up.Kind == upstream.KindTimeout
 	if up != nil {
 		e.retryAfter = up.RetryAfter

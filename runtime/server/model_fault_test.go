@@ -12,6 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ragops.dev/ragservice/runtime/query"
+	"ragops.dev/ragservice/runtime/telemetry"
+	"ragops.dev/ragservice/runtime/upstream"
 )
 
 const (
@@ -267,4 +271,14 @@ func TestMemoryReturnsAfterFailures(t *testing.T) {
 		bytes, left = heap(), runtime.NumGoroutine()
 		return bytes < before+4<<20 && left <= goroutines+10
 	})
+}
+
+// TestNothingLeftToAskWith is a query that finds no port or file for its call.
+func TestNothingLeftToAskWith(t *testing.T) {
+	for _, part := range []query.Part{query.PartEmbedding, query.PartVectorStore, query.PartModel} {
+		e := asStatusError(&query.Error{Part: part, Err: &upstream.Error{Upstream: "openai", Kind: upstream.KindExhausted}})
+		if e.status != http.StatusServiceUnavailable || e.code != codeOverloaded || e.retryAfter != time.Second || e.outcome() != telemetry.OutcomeShed {
+			t.Errorf("%s: got %+v, want what a query gets that is shed", part, e)
+		}
+	}
 }

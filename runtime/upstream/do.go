@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -82,8 +83,17 @@ func kindOf(ctx context.Context, err error) Kind {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
 		return KindTimeout
 	}
+	for _, errno := range exhausted {
+		if errors.Is(err, errno) {
+			return KindExhausted
+		}
+	}
 	return KindUnavailable
 }
+
+// exhausted is what the system says when it has nothing left for a connection:
+// no port for that server, no file for this process or at all, no buffers.
+var exhausted = []syscall.Errno{syscall.EADDRNOTAVAIL, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS}
 
 // withoutURL takes the URL out of an error of net/http: it may hold a secret.
 func withoutURL(err error) error {
@@ -98,7 +108,9 @@ func (u *Upstream) record(err error, took time.Duration) {
 	result := "ok"
 	if e, ok := errors.AsType[*Error](err); ok {
 		result = string(e.Kind)
-		u.lastFailure.Store(&failure{at: time.Now(), err: e})
+		if e.Kind != KindExhausted { // which is no failure of the server
+			u.lastFailure.Store(&failure{at: time.Now(), err: e})
+		}
 	} else if err != nil {
 		result = "canceled"
 	} else {

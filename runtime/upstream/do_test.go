@@ -159,6 +159,14 @@ func TestBreaker(t *testing.T) {
 		}
 
 		time.Sleep(breakerDelay)
+		Do(t.Context(), u, func(context.Context) (int, error) { //nolint:errcheck // the failure is what is wanted
+			return 0, &Error{Kind: KindExhausted}
+		})
+		if got := u.Health().Breaker; got != "open" {
+			t.Errorf("after a probe that could not be made: breaker is %s, want open", got)
+		}
+
+		time.Sleep(breakerDelay)
 		if _, err := Do(t.Context(), u, succeed); err != nil {
 			t.Errorf("the probe: %v", err)
 		}
@@ -169,7 +177,7 @@ func TestBreaker(t *testing.T) {
 		if diff := cmp.Diff(want, registry.Health()); diff != "" {
 			t.Errorf("health (-want +got):\n%s", diff)
 		}
-		wantObserved := results{"model unavailable": breakerFailures, "model open": 6, "model canceled": 1, "model ok": 1}
+		wantObserved := results{"model unavailable": breakerFailures, "model open": 6, "model canceled": 1, "model exhausted": 1, "model ok": 1}
 		if diff := cmp.Diff(wantObserved, observed); diff != "" {
 			t.Errorf("observed (-want +got):\n%s", diff)
 		}

@@ -20,6 +20,9 @@ const (
 	// KindRejected: any other 4xx. Our request or configuration is wrong, and
 	// sending it again changes nothing.
 	KindRejected Kind = "rejected"
+	// KindExhausted: this process has no port, no file or no memory left for a
+	// connection. The server was not asked.
+	KindExhausted Kind = "exhausted"
 	// KindInvalidResponse: an answer that cannot be understood or is cut off.
 	KindInvalidResponse Kind = "invalid_response"
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -149,6 +150,23 @@ func TestHTTPClientWithoutAServer(t *testing.T) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != KindUnavailable || strings.Contains(err.Error(), secret) || address == "" {
 		t.Errorf("got %v, want that it is unavailable, without the URL", err)
+	}
+}
+
+// TestNothingLeftToConnectWith dials from an address that the system refuses as it
+// does when all ports are in use.
+func TestNothingLeftToConnectWith(t *testing.T) {
+	nowhere := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}}
+	client := &http.Client{Transport: &transport{base: &http.Transport{DialContext: nowhere.DialContext}}}
+	u := new(Registry).New("store")
+	for range breakerCalls {
+		_, err := Do(t.Context(), u, func(ctx context.Context) ([]byte, error) { return get(ctx, client, "http://127.0.0.1:1") })
+		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != KindExhausted {
+			t.Fatalf("got %v, want that there is nothing left to connect with", err)
+		}
+	}
+	if got := u.Health(); got.Breaker != "closed" || !got.LastFailure.IsZero() {
+		t.Errorf("got %+v, want a server that nothing is held against", got)
 	}
 }
 

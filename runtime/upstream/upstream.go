@@ -100,10 +100,11 @@ func (u *Upstream) Health() Health {
 	return h
 }
 
-// trips reports whether the breaker counts the error. A caller who goes away
-// says nothing about the server, but must not close a breaker that was open.
+// trips reports whether the breaker counts the error. A caller who goes away, or a
+// call that was not made, says nothing about the server, but must not close a
+// breaker that was open.
 func (u *Upstream) trips(err error) bool {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind != KindExhausted {
 		return e.broken()
 	}
 	return err != nil && u.breaker.IsHalfOpen()
