@@ -27,7 +27,13 @@ const Version = 1
 // and a sign each; a word that repeats counts less each time. The same text
 // gives the same vector on every machine.
 func Vector(text string, dimensions int) []float32 {
-	var f features
+	// Room on the stack for what a question needs.
+	var (
+		found      [128]occurrence
+		key, word  [64]byte
+		characters [32]int
+	)
+	f := features{found[:0], key[:0], word[:0], characters[:0]}
 	f.collect(text, func(t Term) float64 { return t.Weight })
 	if len(f.found) == 0 { // stop words are better than nothing
 		f.collect(text, func(Term) float64 { return 1 })
@@ -76,8 +82,6 @@ func (f *features) add(kind string, text []byte, weight float64) {
 }
 
 func (f *features) collect(text string, weight func(Term) float64) {
-	// A question has about two features for three bytes.
-	f.found = slices.Grow(f.found, len(text))
 	var before string
 	for term := range Terms(text) {
 		w := weight(term)

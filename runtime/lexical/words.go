@@ -39,7 +39,7 @@ func Terms(text string) iter.Seq[Term] {
 			if !yield(Term{lower, weight(lower)}) {
 				return
 			}
-			for part := range humps(word) {
+			for _, part := range humps(word) {
 				part = strings.ToLower(part)
 				if !yield(Term{part, partWeight * weight(part)}) {
 					return
@@ -83,25 +83,22 @@ func letterFollows(text string) bool {
 	return unicode.IsLetter(r)
 }
 
-// humps yields the parts of a camel-case name, and nothing for a word that has
+// humps returns the parts of a camel-case name, and nothing for a word that has
 // none: minReplicas gives min and Replicas, staleTTL gives stale and TTL.
-func humps(word string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		start := 0
-		for i, r := range word {
-			if i == 0 || !unicode.IsUpper(r) {
-				continue
-			}
-			if before, _ := utf8.DecodeLastRuneInString(word[:i]); unicode.IsUpper(before) {
-				continue
-			}
-			if !yield(word[start:i]) {
-				return
-			}
-			start = i
+func humps(word string) (parts []string) {
+	start := 0
+	for i, r := range word {
+		if i == 0 || !unicode.IsUpper(r) {
+			continue
 		}
-		if start > 0 {
-			yield(word[start:])
+		if before, _ := utf8.DecodeLastRuneInString(word[:i]); unicode.IsUpper(before) {
+			continue
 		}
+		parts = append(parts, word[start:i])
+		start = i
 	}
+	if start > 0 {
+		parts = append(parts, word[start:])
+	}
+	return parts
 }

@@ -93,7 +93,7 @@ func (m *memory) add(vectors [][]float32) error {
 		}
 		m.vectors = append(m.vectors, v...)
 		if !normalize(m.vectors[len(m.vectors)-len(v):]) {
-			return errors.New("a vector has a component that is not a number")
+			return errors.New("a vector has a component that is not a number, or too large")
 		}
 	}
 	return nil
@@ -105,9 +105,9 @@ func (m *memory) Search(ctx context.Context, query Query) ([]Passage, error) {
 	if len(query.Vector) != m.dimensions {
 		return nil, dimensionError(m.dimensions, len(query.Vector))
 	}
-	question := slices.Clone(query.Vector)
-	if !normalize(question) {
-		return nil, errors.New("the question's vector has a component that is not a number")
+	scale, ok := toUnit(query.Vector)
+	if !ok {
+		return nil, errors.New("the question's vector has a component that is not a number, or too large")
 	}
 	best := newTopK(query.TopK, query.MinScore)
 	for i := range m.passages {
@@ -115,7 +115,7 @@ func (m *memory) Search(ctx context.Context, query Query) ([]Passage, error) {
 			return nil, ctx.Err()
 		}
 		row := m.vectors[i*m.dimensions : (i+1)*m.dimensions]
-		score := float64(gonum.Implementation{}.Sdot(m.dimensions, question, 1, row, 1))
+		score := float64(scale * gonum.Implementation{}.Sdot(m.dimensions, query.Vector, 1, row, 1))
 		if best.wants(score) && query.Filter.Match(m.passages[i].Metadata) {
 			best.add(i, score)
 		}
@@ -138,20 +138,29 @@ func (m *memory) Close() error { return nil }
 // normalize scales the vector to unit length and reports whether all of it are
 // numbers. A zero vector stays: it is like nothing.
 func normalize(v []float32) bool {
+	scale, ok := toUnit(v)
+	for i := range v {
+		v[i] *= scale
+	}
+	return ok
+}
+
+// toUnit is what the vector is to be multiplied with to have unit length; 1 for a
+// zero vector. It reports whether all of the vector are numbers, and few enough of
+// them huge that products with it are numbers, too.
+func toUnit(v []float32) (scale float32, ok bool) {
 	var sum float64
 	for _, x := range v {
 		sum += float64(x) * float64(x)
 	}
-	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return false
+	switch length := math.Sqrt(sum); {
+	case math.IsNaN(length) || length > math.MaxFloat32:
+		return 1, false
+	case length == 0:
+		return 1, true
+	default:
+		return float32(1 / length), true
 	}
-	if sum > 0 {
-		scale := float32(1 / math.Sqrt(sum))
-		for i := range v {
-			v[i] *= scale
-		}
-	}
-	return true
 }
 
 // topK keeps the k best scores, best first; of equal scores the one that came
