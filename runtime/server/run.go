@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ragops.dev/ragservice/runtime/config"
+	"ragops.dev/ragservice/runtime/internal/gcpace"
 	"ragops.dev/ragservice/runtime/telemetry"
 )
 
@@ -64,6 +65,7 @@ func Run(ctx context.Context, o Options) error {
 	queryServer := newHTTPServer(a.untilDrained(parts.server.Handler()), writeTimeout, writeTimeout, o.Log)
 	serve(queryServer, queryListener, failed)
 	a.started.Store(true)
+	gcpace.Start(ctx) // not sooner: what the start leaves behind is no use to anybody
 	o.Log.Info("ready", "version", o.Version, "config", o.ConfigHash, "queries", queryListener.Addr().String(),
 		"admin", adminListener.Addr().String(), "took", time.Since(started))
 	if o.Listening != nil {

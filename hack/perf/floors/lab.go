@@ -207,7 +207,7 @@ func (l *lab) service(ctx context.Context, config string) (*measured, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := l.write("runtime.yaml", fmt.Sprintf("version: ragservice/v1\nserver: {queryAddress: %q, adminAddress: %q, drainDelay: 1ms, maxInFlight: 8192}\n%s", queries, admin, config))
+	path, err := l.write("runtime.yaml", fmt.Sprintf("version: ragservice/v1\nserver: {queryAddress: %q, adminAddress: %q, drainDelay: 1ms, maxInFlight: 10000}\n%s", queries, admin, config))
 	if err != nil {
 		return nil, err
 	}
