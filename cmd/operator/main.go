@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
 
 	"ragops.dev/ragservice/controllers"
+	"ragops.dev/ragservice/internal/gcpace"
 )
 
 // Set by the linker.
@@ -42,24 +42,20 @@ func run(args []string) error {
 	logger := logr.FromSlogHandler(handler)
 	log.SetLogger(logger)
 	klog.SetLogger(logger)
-	collectOften()
+	ctx := signals.SetupSignalHandler()
+	pace.Keep(ctx)
 	logger.Info("Starting", "version", version, "runtimeImage", options.RuntimeImage)
 	rest, err := config.GetConfig()
 	if err != nil {
 		return err
 	}
-	return controllers.Run(signals.SetupSignalHandler(), rest, logger, options)
+	return controllers.Run(ctx, rest, logger, options)
 }
 
-// collectOften makes the garbage collector keep the memory near what is alive: that is
-// a cache, which grows with the services, and of which Go would take twice the size.
-// GOGC in the environment is obeyed.
-func collectOften() {
-	const percent = 40
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
-}
+// pace keeps the memory near what is alive: that is a cache, which grows with the
+// services, and of which Go would take twice the size. A heap of a few hundred services
+// is left alone.
+var pace = gcpace.Pace{Floor: 48 << 20, Percent: 40}
 
 func parse(args []string) (controllers.Options, slog.Level, error) {
 	var o controllers.Options

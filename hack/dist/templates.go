@@ -158,7 +158,7 @@ var deploymentEdits = []edit{
 		onlyWith(".Values.metricsAPI.enabled", "        - containerPort: 6443\n          name: metrics-api\n"),
 	},
 	{
-		"        resources:\n          limits:\n            memory: 384Mi\n          requests:\n            cpu: 20m\n            memory: 96Mi\n",
+		"        resources:\n          limits:\n            memory: 384Mi\n          requests:\n            cpu: 20m\n            memory: 128Mi\n",
 		"        resources:\n          {{- toYaml .Values.resources | nindent 10 }}\n",
 	},
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ragops.dev/ragservice/internal/gcpace"
 	"ragops.dev/ragservice/runtime/config"
-	"ragops.dev/ragservice/runtime/internal/gcpace"
 	"ragops.dev/ragservice/runtime/telemetry"
 )
 
@@ -33,6 +33,12 @@ type Options struct {
 	// connections; nil is fine.
 	Listening func(queries, admin net.Addr)
 }
+
+// pace leaves alone a heap of an eighth of the memory that a RAGService requests by
+// default; twice as much gives no more answers. Above it nothing but Go's default will
+// do: with more, a full local cache would look like a reason for another replica to an
+// autoscaler that goes by memory.
+var pace = gcpace.Pace{Floor: 32 << 20, Percent: 100}
 
 // Run serves until ctx ends, then drains and returns: nil after a clean end.
 func Run(ctx context.Context, o Options) error {
@@ -65,7 +71,7 @@ func Run(ctx context.Context, o Options) error {
 	queryServer := newHTTPServer(a.untilDrained(parts.server.Handler()), writeTimeout, writeTimeout, o.Log)
 	serve(queryServer, queryListener, failed)
 	a.started.Store(true)
-	gcpace.Start(ctx) // not sooner: what the start leaves behind is no use to anybody
+	pace.Keep(ctx) // not sooner: what the start leaves behind is no use to anybody
 	o.Log.Info("ready", "version", o.Version, "config", o.ConfigHash, "queries", queryListener.Addr().String(),
 		"admin", adminListener.Addr().String(), "took", time.Since(started))
 	if o.Listening != nil {

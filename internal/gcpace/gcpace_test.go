@@ -6,8 +6,11 @@ import (
 	"testing"
 )
 
+const mb = 1 << 20
+
+var pace = Pace{Floor: 32 * mb, Percent: 100}
+
 func TestNext(t *testing.T) {
-	const mb = 1 << 20
 	tests := []struct{ live, want int }{
 		{0, 3200}, // a heap that is not known yet
 		{4 * mb, 700},
@@ -18,7 +21,7 @@ func TestNext(t *testing.T) {
 		{500 * mb, 100},
 	}
 	for _, tt := range tests {
-		if got := next(tt.live); got != tt.want {
+		if got := pace.next(tt.live); got != tt.want {
 			t.Errorf("%d bytes alive: got %d %%, want %d %%", tt.live, got, tt.want)
 		}
 	}
@@ -31,7 +34,6 @@ var sink []byte
 func TestSmallHeapIsLeftAlone(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(before) })
-	const mb = 1 << 20
 	collections := func(garbage int) uint32 {
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
@@ -43,7 +45,7 @@ func TestSmallHeapIsLeftAlone(t *testing.T) {
 		return stats.NumGC - began
 	}
 	usual := collections(1000 * mb)
-	start(t.Context())
+	pace.keep(t.Context())
 	runtime.GC()
 	collections(100 * mb) // lets the cleanup run
 	if got := collections(1000 * mb); got < 1 || got > usual/3 {
