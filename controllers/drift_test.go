@@ -3,11 +3,16 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -343,5 +348,65 @@ func TestForeign(t *testing.T) {
 	for _, s := range services {
 		touch(t, s)
 		testkit.Eventually(t, func(ctx context.Context) error { return complete(ctx, s) })
+	}
+}
+
+// TestForeignInTheLastMoment lets somebody else take names while the operator's
+// requests for them are on their way: what is there first stays as it is.
+func TestForeignInTheLastMoment(t *testing.T) {
+	t.Parallel()
+	namespace := env.Namespace(t)
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+	foreign := map[string]client.Object{ // by the requests that they forestall
+		"PATCH services/support":             &corev1.Service{ObjectMeta: meta("support"), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 1}}}},
+		"PATCH networkpolicies/support":      &networkingv1.NetworkPolicy{ObjectMeta: meta("support")},
+		"POST secrets":                       &corev1.Secret{ObjectMeta: meta("support-redis")},
+		"PATCH serviceaccounts/support":      &corev1.ServiceAccount{ObjectMeta: meta("support")},
+		"PATCH poddisruptionbudgets/support": &policyv1.PodDisruptionBudget{ObjectMeta: meta("support")},
+	}
+	var mu sync.Mutex
+	made := map[string]client.Object{}
+	operator := env.Operate(t, namespace, nil)
+	operator.Requests.Fail(func(request *http.Request) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for call, object := range foreign {
+			method, path, _ := strings.Cut(call, " ")
+			if made[call] == nil && request.Method == method && strings.HasSuffix(request.URL.Path, "/"+path) {
+				made[call] = object
+				if err := env.Client.Create(t.Context(), object); err != nil {
+					t.Errorf("%s: %v", call, err)
+				}
+			}
+		}
+		return nil
+	})
+	service := testkit.Service(namespace, "support", testkit.WithManagedRedis, testkit.WithReplicas(2, 4))
+	if err := env.Client.Create(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	stalled := env.Condition(t, service, v1alpha1.ConditionStalled, metav1.ConditionTrue)
+	if stalled.Reason != v1alpha1.ReasonNameConflict {
+		t.Errorf("Stalled says %s, want NameConflict", stalled.Reason)
+	}
+	settle(t, operator)
+	for call, object := range foreign {
+		if made[call] == nil {
+			t.Errorf("the operator never sent %s", call)
+			continue
+		}
+		before := object.GetResourceVersion()
+		if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			t.Fatal(err)
+		}
+		if object.GetResourceVersion() != before {
+			t.Errorf("what forestalled %s was written to", call)
+		}
+	}
+	operator.Requests.Reset()
+	touch(t, service)
+	settle(t, operator)
+	if writes := operator.Requests.Writes(); len(writes) > 0 {
+		t.Errorf("what is known to be somebody else's is tried again: %v", writes)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ragops.dev/ragservice/controllers/internal/apply"
@@ -27,10 +28,15 @@ func (r *Reconciler) password(ctx context.Context, p *pass) error {
 		return nil
 	}
 	secret := build.RedisSecret(p.service, r.NewPassword())
-	if err := r.Client.Create(ctx, secret, client.FieldOwner(build.FieldOwner)); err != nil {
+	key := decide.Key{Kind: build.SecretKind, Name: secret.Name}
+	err := r.Client.Create(ctx, secret, client.FieldOwner(build.FieldOwner))
+	if apierrors.IsAlreadyExists(err) {
+		r.Written.NoteTaken(key, p.service.Namespace)
+		return r.observe(ctx, p)
+	}
+	if err != nil {
 		return fmt.Errorf("create Secret/%s: %w", secret.Name, err)
 	}
-	key := decide.Key{Kind: build.SecretKind, Name: secret.Name}
 	r.Written.NoteCreated(key, secret)
 	p.snapshot.RedisPassword = r.Observer.References.Created(secret)
 	p.did(apply.Created, "Secret/"+secret.Name)
@@ -82,8 +88,22 @@ func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// apply goes on after a child that fails, since the others may well work.
+// apply makes and changes children. Where one turns out to be there already, the rest
+// of the pass is about what a second look shows.
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
+	err := r.applyAll(ctx, p)
+	if !errors.Is(err, apply.ErrTaken) {
+		return err
+	}
+	if err := r.observe(ctx, p); err != nil {
+		return err
+	}
+	p.plan = decide.Decide(*p.snapshot)
+	return r.applyAll(ctx, p)
+}
+
+// applyAll goes on after a child that fails, since the others may well work.
+func (r *Reconciler) applyAll(ctx context.Context, p *pass) error {
 	var errs []error
 	for _, child := range p.plan.Apply {
 		errs = append(errs, r.applyChild(ctx, p, child))

@@ -5,6 +5,7 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -28,6 +29,17 @@ const Annotation = "rag.ragops.dev/applied"
 // handOverOwner holds spec.replicas from when the operator lets go of it until the
 // autoscaler first changes it.
 const handOverOwner = "ragservice-operator-handover"
+
+// unmade is a resource version that no object has: the first revision of etcd, 1, is
+// that of a store without any. An object that is applied with it is made where there
+// is none of its name. Where there is one the API server answers a conflict, however
+// late it came: that is its check of resource versions before an update, see Update in
+// k8s.io/apiserver/pkg/registry/generic/registry/store.go, which an apply goes through.
+const unmade = "1"
+
+// ErrTaken is that there is an object of the name of a child, of which the cache shows
+// nothing. It was not touched. [Written.Taken] tells the next observation to look.
+var ErrTaken = errors.New("there is such an object already")
 
 // Result is what became of a child.
 type Result string
@@ -62,7 +74,8 @@ type Applied struct {
 }
 
 // Apply brings one child to what it should be. Exists and object are what is known
-// of it so far; where they agree with the configuration nothing is called.
+// of it so far; where they agree with the configuration nothing is called. A child of
+// which nothing is known is made, or the error is [ErrTaken].
 func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child, object decide.Object, exists bool) (Applied, error) {
 	unchanged := Applied{Result: Unchanged, Known: object}
 	data, err := json.Marshal(child.Config)
@@ -81,11 +94,19 @@ func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child
 		return unchanged, err
 	}
 	predicted := config.GetAnnotations()[Annotation]
+	if !exists {
+		config.SetResourceVersion(unmade)
+	}
+	key := decide.Key{Kind: child.Kind, Name: child.Name}
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(build.FieldOwner), client.ForceOwnership)
+	if apierrors.IsConflict(err) && !exists {
+		a.written.NoteTaken(key, namespace)
+		err = errors.Join(ErrTaken, err)
+	}
 	if err != nil {
 		return unchanged, fmt.Errorf("apply %s: %w", child, err)
 	}
-	seen := a.written.note(decide.Key{Kind: child.Kind, Name: child.Name}, namespace, config)
+	seen := a.written.note(key, namespace, config)
 	if predicted != hash+"-"+seen.Fields {
 		a.predictor.Outdated(child.Kind)
 	}

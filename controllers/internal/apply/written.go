@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -23,6 +24,9 @@ type Written struct {
 
 	mu      sync.Mutex
 	objects map[written]entry
+	// taken are the names under which there was an object, at that time, that the
+	// cache does not show.
+	taken map[written]time.Time
 }
 
 // Confirmed is how long the cache may take to show what was written.
@@ -41,7 +45,7 @@ type entry struct {
 
 // NewWritten remembers nothing yet.
 func NewWritten(c clock.PassiveClock) *Written {
-	return &Written{clock: c, objects: map[written]entry{}}
+	return &Written{clock: c, objects: map[written]entry{}, taken: map[written]time.Time{}}
 }
 
 func (w *Written) note(key decide.Key, namespace string, object metav1.Object) decide.Object {
@@ -74,6 +78,24 @@ func (w *Written) noteDeleted(key decide.Key, namespace string, uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.objects[written{key, namespace}] = entry{object: decide.Object{UID: uid}, deleted: true, at: w.clock.Now()}
+}
+
+// NoteTaken remembers that there is an object which the cache does not show: it lacks
+// the operator's labels, or is too new.
+func (w *Written) NoteTaken(key decide.Key, namespace string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.clock.Now()
+	maps.DeleteFunc(w.taken, func(_ written, at time.Time) bool { return now.Sub(at) > Confirmed })
+	w.taken[written{key, namespace}] = now
+}
+
+// Taken is whether there may be such an object.
+func (w *Written) Taken(key decide.Key, namespace string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, ok := w.taken[written{key, namespace}]
+	return ok && w.clock.Since(at) <= Confirmed
 }
 
 // Newest is what is known of an object: what the cache shows, or what was written

@@ -52,3 +52,22 @@ func TestNewest(t *testing.T) {
 		})
 	}
 }
+
+// TestTaken forgets names that nobody has asked about for a while.
+func TestTaken(t *testing.T) {
+	now := testclock.NewFakePassiveClock(time.Now())
+	w := NewWritten(now)
+	former, later := decide.Key{Kind: build.ServiceKind, Name: "former"}, decide.Key{Kind: build.ServiceKind, Name: "later"}
+	w.NoteTaken(former, "default")
+	if !w.Taken(former, "default") || w.Taken(former, "other") || w.Taken(later, "default") {
+		t.Error("want that one name taken, and no other")
+	}
+	now.SetTime(now.Now().Add(Confirmed + time.Second))
+	if w.Taken(former, "default") {
+		t.Errorf("the name is still taken after %s", Confirmed)
+	}
+	w.NoteTaken(later, "default")
+	if len(w.taken) != 1 {
+		t.Errorf("%d names are kept, want 1", len(w.taken))
+	}
+}

@@ -167,8 +167,9 @@ func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	return object
 }
 
-// object reads one: from the cache where it is in there; one that is wanted and
-// not in there may still exist without the operator's labels.
+// object reads one: from the cache where it is in there. One that is wanted and not in
+// there may still exist without the operator's labels: whoever tries to make it learns
+// that, and from then on it is looked for.
 func (o *Observer) object(ctx context.Context, s *decide.Snapshot, name build.Name, object client.Object) error {
 	key := decide.Key{Kind: name.Kind, Name: name.Name}
 	id := types.NamespacedName{Namespace: s.Service.Namespace, Name: name.Name}
@@ -177,12 +178,13 @@ func (o *Observer) object(ctx context.Context, s *decide.Snapshot, name build.Na
 		return fmt.Errorf("read %s/%s: %w", name.Kind.Kind, name.Name, err)
 	}
 	newest, exists := o.Written.Newest(key, id.Namespace, cached, found)
-	if !exists && !found && name.Wanted {
-		// Any version will do: what the API server holds in memory is new enough.
-		newest, exists, err = o.get(ctx, o.Live, s.Service, id, metadataOf(name.Kind),
-			&client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
+	if !exists && name.Wanted && o.Written.Taken(key, id.Namespace) {
+		newest, exists, err = o.get(ctx, o.Live, s.Service, id, metadataOf(name.Kind))
 		if err != nil {
 			return fmt.Errorf("look for %s/%s: %w", name.Kind.Kind, name.Name, err)
+		}
+		if exists {
+			o.Written.NoteTaken(key, id.Namespace)
 		}
 	}
 	if exists {
