@@ -123,6 +123,9 @@ func NewManager(ctx context.Context, config *rest.Config, logger logr.Logger, o 
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // the API server's own fairness is the limit
+	// The API server would compress each event of a watch by itself, which costs both
+	// more than the bytes that it saves between them.
+	config.DisableCompression = true
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                        scheme,
 		Logger:                        logger,
