@@ -55,7 +55,7 @@ func run(args []string) error {
 // pace keeps the memory near what is alive: that is a cache, which grows with the
 // services, and of which Go would take twice the size. A heap of a few hundred services
 // is left alone.
-var pace = gcpace.Pace{Floor: 48 << 20, Percent: 40}
+var pace = gcpace.Pace{Floor: 64 << 20, Percent: 40}
 
 func parse(args []string) (controllers.Options, slog.Level, error) {
 	var o controllers.Options

@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/lru"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"ragops.dev/ragservice/controllers/internal/build"
@@ -42,14 +43,31 @@ func Of(entries []metav1.ManagedFieldsEntry) (Owned, error) {
 		if e.Manager != build.FieldOwner || e.Operation != metav1.ManagedFieldsOperationApply || e.Subresource != "" || e.FieldsV1 == nil {
 			continue
 		}
-		set := fieldpath.NewSet()
-		if err := set.FromJSON(bytes.NewReader(e.FieldsV1.GetRawBytes())); err != nil {
-			return Owned{}, fmt.Errorf("read the managed fields: %w", err)
-		}
-		digest, err := digest(set)
-		return Owned{Digest: digest, Replicas: set.Has(replicasPath)}, err
+		return ofSet(e.FieldsV1.GetRawBytes())
 	}
 	return Owned{}, nil
+}
+
+// read are the sets that were read last, by the hash of their text. What an apply
+// returns comes again in a moment, as an event of the watch.
+var read = lru.New(2048)
+
+func ofSet(text []byte) (Owned, error) {
+	key := sha256.Sum256(text)
+	if known, ok := read.Get(key); ok {
+		return known.(Owned), nil
+	}
+	set := fieldpath.NewSet()
+	if err := set.FromJSON(bytes.NewReader(text)); err != nil {
+		return Owned{}, fmt.Errorf("read the managed fields: %w", err)
+	}
+	digest, err := digest(set)
+	if err != nil {
+		return Owned{}, err
+	}
+	owned := Owned{Digest: digest, Replicas: set.Has(replicasPath)}
+	read.Add(key, owned)
+	return owned, nil
 }
 
 func digest(set *fieldpath.Set) (string, error) {
