@@ -199,6 +199,11 @@ type measured struct {
 // service starts the runtime with a configuration, to which its addresses are
 // added.
 func (l *lab) service(ctx context.Context, config string) (*measured, error) {
+	return l.serviceOf(ctx, config, l.runtime)
+}
+
+// serviceOf starts it by a command line, to which the configuration's is added.
+func (l *lab) serviceOf(ctx context.Context, config string, command ...string) (*measured, error) {
 	queries, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
@@ -212,7 +217,7 @@ func (l *lab) service(ctx context.Context, config string) (*measured, error) {
 		return nil, err
 	}
 	began := time.Now()
-	p, err := l.start(ctx, queries, l.runtime, "--config", path)
+	p, err := l.start(ctx, queries, command[0], append(command[1:], "--config", path)...)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,8 +14,9 @@ const rest = 3 * time.Second
 // startAndRest starts a service with as many parts as a configuration can have,
 // none but Redis there: no start waits for a server. It measures from the start of
 // the process until the port for probes says ready, and then what memory it holds
-// when nobody has asked anything.
-func startAndRest(ctx context.Context, l *lab) (figures, error) {
+// when nobody has asked anything: the working set of another one, in a cgroup of its
+// own.
+func startAndRest(ctx context.Context, l *lab) (got figures, err error) {
 	redis, err := l.redis(ctx)
 	if err != nil {
 		return nil, err
@@ -24,34 +26,54 @@ func startAndRest(ctx context.Context, l *lab) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	got := figures{}
+	group, err := newMemoryGroup("ragservice-floors")
+	if err != nil {
+		fmt.Fprintf(l.log, "  no cgroup of its own for the runtime, so that idle-memory is its resident memory: %v\n", err)
+	} else {
+		defer func() { err = errors.Join(err, group.remove()) }()
+	}
+	got = figures{}
 	for range l.rounds {
-		if err := l.startOnce(ctx, config, got); err != nil {
+		if err := l.startOnce(ctx, config, group, got); err != nil {
 			return nil, err
 		}
 	}
 	return got, nil
 }
 
-func (l *lab) startOnce(ctx context.Context, config string, got figures) error {
+func (l *lab) startOnce(ctx context.Context, config string, group *memoryGroup, got figures) error {
 	service, err := l.service(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer service.stop()
-	select {
-	case <-time.After(rest):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := pause(ctx, rest); err != nil {
+		return err
 	}
 	resident, err := service.resident()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(l.log, "  ready after %.0f ms, %.1f MB\n", milliseconds(service.took), float64(resident)/1e6)
+	idle := resident
+	if group != nil {
+		if idle, err = l.idleInGroup(ctx, group, config); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(l.log, "  ready after %.0f ms, %.1f MB resident, a working set of %.1f MB\n",
+		milliseconds(service.took), float64(resident)/1e6, float64(idle)/1e6)
 	got.add("start", milliseconds(service.took))
-	got.add("idle-memory", float64(resident)/1e6)
+	got.add("idle-memory", float64(idle)/1e6)
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // everything is a configuration with all parts, and the files that it names. Where
