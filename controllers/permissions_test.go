@@ -221,7 +221,7 @@ func workAll(t *testing.T, namespaces []string) {
 	t.Cleanup(func() { leaveNothing(t, namespace, "team-b") })
 
 	first := operate(fmt.Sprintf("127.0.0.1:%d", metrics))
-	everyChild(t, namespace, first)
+	children := everyChild(t, namespace, first)
 	registered(t)
 	spoilCertificate(t)
 	second := operate("0")
@@ -233,7 +233,7 @@ func workAll(t *testing.T, namespaces []string) {
 
 	first.Stop() // gives the lease back
 	create(t, second, testkit.Service("team-b", "other"))
-	loseLabels(t, namespace)
+	loseLabels(t, children)
 	refer(t, service)
 	switchOff(t, namespace)
 	for _, namespace := range []string{"team-a", "team-b", "default"} {
@@ -294,20 +294,23 @@ func spoilCertificate(t *testing.T) {
 	})
 }
 
-// loseLabels takes the labels from the Secret of a Redis, which the operator gives
-// back without touching what is in it.
-func loseLabels(t *testing.T, namespace string) {
+// loseLabels takes the labels from children, which the operator gives back: it does not
+// see them any more, tries to make them, and looks for what is there.
+func loseLabels(t *testing.T, children []*unstructured.Unstructured) {
 	t.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "support-redis"}}
-	patch(t, secret, `{"metadata":{"labels":null}}`)
+	for _, child := range children {
+		patch(t, child, `{"metadata":{"labels":null}}`)
+	}
 	testkit.Eventually(t, func(ctx context.Context) error {
-		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret); err != nil {
-			return err
+		var errs []error
+		for _, child := range children {
+			if err := env.Client.Get(ctx, client.ObjectKeyFromObject(child), child); err != nil {
+				errs = append(errs, err)
+			} else if len(child.GetLabels()) == 0 {
+				errs = append(errs, fmt.Errorf("%s %s has no labels yet", child.GetKind(), child.GetName()))
+			}
 		}
-		if len(secret.Labels) == 0 {
-			return errors.New("the Secret has no labels yet")
-		}
-		return nil
+		return errors.Join(errs...)
 	})
 }
 
