@@ -161,7 +161,9 @@ func TestReplicasUnderLoad(t *testing.T) {
 		if !fixed[n] && !autoscaler.set[n] {
 			t.Errorf("it had %d replicas, which nobody asked for", n)
 		}
-		if n <= last[scaled] {
+		// A fixed number may come twice: an autoscaler that was on its way when it was
+		// deleted writes once more, and that is set right.
+		if n < last[scaled] || scaled && n == last[scaled] {
 			t.Errorf("it had %d replicas after it had %d: a number of the past came back, in %v", n, last[scaled], seen.seen)
 		}
 		last[scaled] = n
