@@ -159,11 +159,9 @@ func TestBreaker(t *testing.T) {
 		}
 
 		time.Sleep(breakerDelay)
-		Do(t.Context(), u, func(context.Context) (int, error) { //nolint:errcheck // the failure is what is wanted
-			return 0, &Error{Kind: KindExhausted}
-		})
-		if got := u.Health().Breaker; got != "open" {
-			t.Errorf("after a probe that could not be made: breaker is %s, want open", got)
+		_, err = Do(t.Context(), u, func(context.Context) (int, error) { return 0, &Error{Kind: KindExhausted} })
+		if got := u.Health().Breaker; err == nil || got != "open" {
+			t.Errorf("after a probe that could not be made: %v, and the breaker is %s, want open", err, got)
 		}
 
 		time.Sleep(breakerDelay)
