@@ -295,11 +295,14 @@ func spoilCertificate(t *testing.T) {
 }
 
 // loseLabels takes the labels from children, which the operator gives back: it does not
-// see them any more, tries to make them, and looks for what is there.
+// see them any more, tries to make them, and looks for what is there. Nothing else of
+// them changes meanwhile: a Redis would start anew.
 func loseLabels(t *testing.T, children []*unstructured.Unstructured) {
 	t.Helper()
-	for _, child := range children {
+	generations := make([]int64, len(children))
+	for i, child := range children {
 		patch(t, child, `{"metadata":{"labels":null}}`)
+		generations[i] = child.GetGeneration()
 	}
 	testkit.Eventually(t, func(ctx context.Context) error {
 		var errs []error
@@ -312,6 +315,11 @@ func loseLabels(t *testing.T, children []*unstructured.Unstructured) {
 		}
 		return errors.Join(errs...)
 	})
+	for i, child := range children {
+		if got := child.GetGeneration(); got != generations[i] {
+			t.Errorf("%s %s is at generation %d, want %d: its spec was changed", child.GetKind(), child.GetName(), got, generations[i])
+		}
+	}
 }
 
 // registered waits until the custom metrics API is this operator's.

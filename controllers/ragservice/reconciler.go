@@ -77,6 +77,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 	}()
 
+	err = r.steps(ctx, p)
+	if errors.Is(err, apply.ErrTaken) {
+		err = r.steps(ctx, p) // and now what is there is looked at
+	}
+	if err != nil {
+		return result, err
+	}
+	switch {
+	case p.waitsForStrangers():
+		result.RequeueAfter = conflictInterval
+	case len(p.changes) > 0:
+		result.RequeueAfter = secondLook
+	}
+	return result, nil
+}
+
+// steps are all that a pass does to the cluster.
+func (r *Reconciler) steps(ctx context.Context, p *pass) error {
 	for _, step := range []func(context.Context, *pass) error{
 		r.observe,
 		r.password,
@@ -89,16 +107,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.delete,
 	} {
 		if err := step(ctx, p); err != nil {
-			return result, err
+			return err
 		}
 	}
-	switch {
-	case p.waitsForStrangers():
-		result.RequeueAfter = conflictInterval
-	case len(p.changes) > 0:
-		result.RequeueAfter = secondLook
-	}
-	return result, nil
+	return nil
 }
 
 // waitsForStrangers is whether an object that is not watched is in the way.

@@ -32,7 +32,7 @@ func (r *Reconciler) password(ctx context.Context, p *pass) error {
 	err := r.Client.Create(ctx, secret, client.FieldOwner(build.FieldOwner))
 	if apierrors.IsAlreadyExists(err) {
 		r.Written.NoteTaken(key, p.service.Namespace)
-		return r.observe(ctx, p)
+		err = errors.Join(apply.ErrTaken, err)
 	}
 	if err != nil {
 		return fmt.Errorf("create Secret/%s: %w", secret.Name, err)
@@ -88,22 +88,8 @@ func (r *Reconciler) handOver(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// apply makes and changes children. Where one turns out to be there already, the rest
-// of the pass is about what a second look shows.
+// apply goes on after a child that fails, since the others may well work.
 func (r *Reconciler) apply(ctx context.Context, p *pass) error {
-	err := r.applyAll(ctx, p)
-	if !errors.Is(err, apply.ErrTaken) {
-		return err
-	}
-	if err := r.observe(ctx, p); err != nil {
-		return err
-	}
-	p.plan = decide.Decide(*p.snapshot)
-	return r.applyAll(ctx, p)
-}
-
-// applyAll goes on after a child that fails, since the others may well work.
-func (r *Reconciler) applyAll(ctx context.Context, p *pass) error {
 	var errs []error
 	for _, child := range p.plan.Apply {
 		errs = append(errs, r.applyChild(ctx, p, child))
