@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers/internal/apply"
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/decide"
@@ -76,7 +75,7 @@ func setupRAGService(ctx context.Context, mgr manager.Manager, pods *podstatus.S
 	if err != nil {
 		return err
 	}
-	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.RAGService{}, references.Index, observe.IndexReferences); err != nil {
+	if err := observe.Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	written := apply.NewWritten(o.Clock)

@@ -110,9 +110,7 @@ func (r *Reconciler) applyChild(ctx context.Context, p *pass, child build.Child)
 	if applied.Returned == nil {
 		return nil
 	}
-	if err := observe.Applied(p.snapshot, key, applied.Known, applied.Returned); err != nil {
-		return err
-	}
+	observe.Applied(p.snapshot, key, applied.Known, applied.Returned)
 	if applied.Result == apply.Created && child.Kind == build.DeploymentKind {
 		p.plan.Made(*p.snapshot, child.Name)
 	}

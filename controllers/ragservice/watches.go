@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,7 +27,7 @@ import (
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/decide"
 	"ragops.dev/ragservice/controllers/internal/discover"
-	"ragops.dev/ragservice/controllers/internal/observe"
+	"ragops.dev/ragservice/controllers/internal/kinds"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -58,11 +57,8 @@ func (w *Watches) Start(c controller.Controller) error {
 		source.Func(func(ctx context.Context, q queue) error { return w.discover(ctx, c, q) }),
 		source.Func(w.metricsAPI),
 	}
-	for _, kind := range observe.Watched {
-		sources = append(sources, w.child(metadataOf(kind)))
-	}
-	for _, object := range observe.WatchedWhole {
-		sources = append(sources, w.child(object, predicate.Funcs{UpdateFunc: matters}))
+	for _, kind := range kinds.Watched {
+		sources = append(sources, w.child(kind))
 	}
 	for _, s := range sources {
 		if err := c.Watch(s); err != nil {
@@ -72,14 +68,8 @@ func (w *Watches) Start(c controller.Controller) error {
 	return nil
 }
 
-func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(kind)
-	return object
-}
-
-func (w *Watches) child(object client.Object, predicates ...predicate.Predicate) source.Source {
-	return source.Kind(w.Cache, object, w.enqueue(), predicates...)
+func (w *Watches) child(kind schema.GroupVersionKind) source.Source {
+	return source.Kind(w.Cache, kinds.Empty(kind), w.enqueue(), predicate.Funcs{UpdateFunc: matters})
 }
 
 // enqueue finds the service of a child by the label that all children carry. An
@@ -172,13 +162,13 @@ func (w *Watches) follow(ctx context.Context, c controller.Controller, came, wen
 	logger := log.FromContext(ctx)
 	for _, kind := range came {
 		logger.Info("Watching an optional kind", "kind", kind.Kind, "group", kind.Group)
-		if err := c.Watch(w.child(metadataOf(kind))); err != nil {
+		if err := c.Watch(w.child(kind)); err != nil {
 			logger.Error(err, "Cannot watch an optional kind", "kind", kind.Kind, "group", kind.Group)
 		}
 	}
 	for _, kind := range went {
 		logger.Info("An optional kind is gone", "kind", kind.Kind, "group", kind.Group)
-		if err := w.Cache.RemoveInformer(ctx, metadataOf(kind)); err != nil {
+		if err := w.Cache.RemoveInformer(ctx, kinds.Metadata(kind)); err != nil {
 			logger.Error(err, "Cannot stop watching a kind that is gone", "kind", kind.Kind, "group", kind.Group)
 		}
 	}

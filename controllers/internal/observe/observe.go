@@ -12,8 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,11 +21,9 @@ import (
 	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/decide"
 	"ragops.dev/ragservice/controllers/internal/fields"
+	"ragops.dev/ragservice/controllers/internal/kinds"
 	"ragops.dev/ragservice/controllers/internal/references"
 )
-
-// ReplicaSetKind is watched to know which configurations are in use.
-var ReplicaSetKind = appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
 
 // Observer reads.
 type Observer struct {
@@ -85,7 +81,7 @@ func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
 		if name.Name == "" || slices.Contains(build.OptionalKinds, name.Kind) && !s.Served[name.Kind] {
 			continue
 		}
-		object := emptyOf(name.Kind)
+		object := kinds.Empty(name.Kind)
 		if err := o.object(ctx, s, name, object); err != nil {
 			return err
 		}
@@ -95,20 +91,6 @@ func (o *Observer) objects(ctx context.Context, s *decide.Snapshot) error {
 		keep(s, object)
 	}
 	return nil
-}
-
-// emptyOf is what an object of the kind is read into.
-func emptyOf(kind schema.GroupVersionKind) client.Object {
-	switch kind {
-	case build.DeploymentKind:
-		return &appsv1.Deployment{}
-	case build.StatefulSetKind:
-		return &appsv1.StatefulSet{}
-	case build.AutoscalerKind:
-		return &autoscalingv2.HorizontalPodAutoscaler{}
-	default:
-		return metadataOf(kind)
-	}
 }
 
 // keep puts a workload or an autoscaler of the service into the snapshot. What is
@@ -137,17 +119,9 @@ func keep(s *decide.Snapshot, object client.Object) {
 // Applied puts an object that the pass has just applied into its snapshot, as the
 // API server returned it: what the pass tells of it is of what it wrote, and not of
 // what was there before.
-func Applied(s *decide.Snapshot, key decide.Key, known decide.Object, returned *unstructured.Unstructured) error {
+func Applied(s *decide.Snapshot, key decide.Key, known decide.Object, returned client.Object) {
 	s.Objects[key] = known
-	object := emptyOf(key.Kind)
-	if _, metadata := object.(*metav1.PartialObjectMetadata); metadata {
-		return nil
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(returned.Object, object); err != nil {
-		return fmt.Errorf("read %s/%s as it was applied: %w", key.Kind.Kind, key.Name, err)
-	}
-	keep(s, object)
-	return nil
+	keep(s, returned)
 }
 
 // scales is whether an autoscaler is the service's own, or belongs to its
@@ -159,12 +133,6 @@ func scales(s *decide.Snapshot, autoscaler *autoscalingv2.HorizontalPodAutoscale
 	scaledObject, exists := s.Objects[decide.Key{Kind: build.ScaledObjectKind, Name: s.Service.Name}]
 	controller := metav1.GetControllerOf(autoscaler)
 	return exists && scaledObject.Ownership == decide.Own && controller != nil && controller.UID == scaledObject.UID
-}
-
-func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(kind)
-	return object
 }
 
 // object reads one: from the cache where it is in there. One that is wanted and not in
@@ -179,7 +147,7 @@ func (o *Observer) object(ctx context.Context, s *decide.Snapshot, name build.Na
 	}
 	newest, exists := o.Written.Newest(key, id.Namespace, cached, found)
 	if !exists && name.Wanted && o.Written.Taken(key, id.Namespace) {
-		newest, exists, err = o.get(ctx, o.Live, s.Service, id, metadataOf(name.Kind))
+		newest, exists, err = o.get(ctx, o.Live, s.Service, id, kinds.Metadata(name.Kind))
 		if err != nil {
 			return fmt.Errorf("look for %s/%s: %w", name.Kind.Kind, name.Name, err)
 		}
@@ -241,8 +209,7 @@ func carries(labels map[string]string, service *v1alpha1.RAGService) bool {
 
 // configurations reads which ones exist and which may still be rolled back to.
 func (o *Observer) configurations(ctx context.Context, s *decide.Snapshot) error {
-	labels := client.MatchingLabels(build.Selector(s.Service, build.ComponentConfig))
-	maps, err := o.list(ctx, s.Service, build.ConfigMapKind, labels)
+	maps, err := o.list(ctx, s.Service, build.ConfigMapKind, build.ComponentConfig)
 	if err != nil {
 		return err
 	}
@@ -255,7 +222,7 @@ func (o *Observer) configurations(ctx context.Context, s *decide.Snapshot) error
 			}
 		}
 	}
-	sets, err := o.list(ctx, s.Service, ReplicaSetKind, client.MatchingLabels(build.Selector(s.Service, build.ComponentRuntime)))
+	sets, err := o.list(ctx, s.Service, kinds.ReplicaSet, build.ComponentRuntime)
 	if err != nil {
 		return err
 	}
@@ -266,13 +233,34 @@ func (o *Observer) configurations(ctx context.Context, s *decide.Snapshot) error
 	return nil
 }
 
-func (o *Observer) list(ctx context.Context, service *v1alpha1.RAGService, kind schema.GroupVersionKind, opts ...client.ListOption) ([]metav1.PartialObjectMetadata, error) {
+// list reads the objects of one component of the service.
+func (o *Observer) list(ctx context.Context, service *v1alpha1.RAGService, kind schema.GroupVersionKind, component string) ([]metav1.PartialObjectMetadata, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	if err := o.Cache.List(ctx, list, append(opts, client.InNamespace(service.Namespace))...); err != nil {
+	err := o.Cache.List(ctx, list, client.InNamespace(service.Namespace),
+		client.MatchingFields{instanceIndex: service.Name}, client.MatchingLabels(build.Selector(service, component)))
+	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", kind.Kind, err)
 	}
 	return list.Items, nil
+}
+
+// instanceIndex finds the objects of a service among those of its namespace: without
+// it, each pass would look through those of all services there.
+const instanceIndex = "instance"
+
+// Index makes the indexes of the cache that observing, and the watch of what services
+// refer to, find objects by.
+func Index(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, kind := range []schema.GroupVersionKind{build.ConfigMapKind, kinds.ReplicaSet} {
+		err := indexer.IndexField(ctx, kinds.Metadata(kind), instanceIndex, func(object client.Object) []string {
+			return []string{object.GetLabels()[build.LabelInstance]}
+		})
+		if err != nil {
+			return fmt.Errorf("index %s: %w", kind.Kind, err)
+		}
+	}
+	return indexer.IndexField(ctx, &v1alpha1.RAGService{}, references.Index, indexReferences)
 }
 
 // references resolves what the spec names.
@@ -307,9 +295,9 @@ func (o *Observer) references(ctx context.Context, s *decide.Snapshot) error {
 	return nil
 }
 
-// IndexReferences names the Secrets and ConfigMaps of a service for the index of
+// indexReferences names the Secrets and ConfigMaps of a service for the index of
 // the cache; see [references.IndexKey].
-func IndexReferences(object client.Object) []string {
+func indexReferences(object client.Object) []string {
 	service, ok := object.(*v1alpha1.RAGService)
 	if !ok {
 		return nil
@@ -324,12 +312,3 @@ func IndexReferences(object client.Object) []string {
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
-
-// Watched are the kinds that carry the operator's labels and are read as metadata.
-var Watched = []schema.GroupVersionKind{
-	build.ServiceAccountKind, build.ConfigMapKind, build.SecretKind, build.ServiceKind,
-	build.DisruptionKind, build.NetworkPolicyKind, build.IngressKind, ReplicaSetKind,
-}
-
-// WatchedWhole are the kinds that are read with their status.
-var WatchedWhole = []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &autoscalingv2.HorizontalPodAutoscaler{}}
