@@ -25,6 +25,7 @@ import (
 	"ragops.dev/ragservice/api/v1alpha1"
 	"ragops.dev/ragservice/controllers"
 	"ragops.dev/ragservice/controllers/internal/apply"
+	"ragops.dev/ragservice/controllers/internal/build"
 	"ragops.dev/ragservice/controllers/internal/testkit"
 )
 
@@ -292,6 +293,48 @@ func TestEveryFirstCallFailsOnce(t *testing.T) {
 			defer mu.Unlock()
 			if len(failed) < 20 {
 				t.Errorf("only %d calls failed: %v", len(failed), slices.Sorted(maps.Keys(failed)))
+			}
+		})
+	}
+}
+
+// TestLookFailsOnce lets the look at a child fail once that the operator does not see any
+// more, because it lost its labels. That happens in no life of a service that nobody
+// else touches. The Secret is one of those that are looked at in two ways.
+func TestLookFailsOnce(t *testing.T) {
+	t.Parallel()
+	for _, failure := range failures {
+		t.Run(failure.name, func(t *testing.T) {
+			t.Parallel()
+			namespace := env.Namespace(t)
+			operator := env.Operate(t, namespace, nil)
+			create(t, operator, testkit.Service(namespace, "support", testkit.WithManagedRedis))
+			children := []*unstructured.Unstructured{
+				testkit.Object(build.SecretKind, namespace, "support-redis"),
+				testkit.Object(build.StatefulSetKind, namespace, "support-redis"),
+				testkit.Object(build.DeploymentKind, namespace, "support"),
+			}
+			waiting := map[string]bool{}
+			for _, what := range []string{"secrets/support-redis", "statefulsets/support-redis", "deployments/support"} {
+				waiting["/namespaces/"+namespace+"/"+what] = true
+			}
+			var mu sync.Mutex
+			operator.Requests.Fail(func(request *http.Request) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for path := range waiting {
+					if request.Method == http.MethodGet && strings.HasSuffix(request.URL.Path, path) {
+						delete(waiting, path)
+						return failure.err
+					}
+				}
+				return nil
+			})
+			loseLabels(t, children)
+			mu.Lock()
+			defer mu.Unlock()
+			if len(waiting) > 0 {
+				t.Errorf("nobody looked, so nothing failed, at %v", slices.Collect(maps.Keys(waiting)))
 			}
 		})
 	}
