@@ -44,7 +44,7 @@ func (c *claude) connect(ctx context.Context) error {
 	return upstream.Connect(ctx, c.client, c.cfg.BaseURL)
 }
 
-func (c *claude) params(p prompt) anthropic.MessageNewParams {
+func (c *claude) params(p *prompt) anthropic.MessageNewParams {
 	params := anthropic.MessageNewParams{Model: c.cfg.Model, MaxTokens: int64(p.maxTokens)}
 	if p.system != "" {
 		params.System = []anthropic.TextBlockParam{{Text: p.system}}
@@ -64,12 +64,12 @@ func (c *claude) params(p prompt) anthropic.MessageNewParams {
 }
 
 // complete implements [provider].
-func (c *claude) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {
+func (c *claude) complete(ctx context.Context, p *prompt, emit func(string) error) (*Completion, error) {
 	stream := c.messages.NewStreaming(ctx, c.params(p))
 	defer stream.Close()
 	var text strings.Builder
 	var reason anthropic.StopReason
-	var completion Completion
+	completion := &Completion{}
 	stopped := false
 	for stream.Next() {
 		switch event := stream.Current(); event.Type {
@@ -82,7 +82,7 @@ func (c *claude) complete(ctx context.Context, p prompt, emit func(string) error
 				continue
 			}
 			if err := emit(event.Delta.Text); err != nil {
-				return Completion{}, err
+				return nil, err
 			}
 		case "message_delta":
 			reason = event.Delta.StopReason
@@ -92,10 +92,10 @@ func (c *claude) complete(ctx context.Context, p prompt, emit func(string) error
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return Completion{}, claudeStreamError(err)
+		return nil, claudeStreamError(err)
 	}
 	if !stopped {
-		return Completion{}, errors.New("the answer was cut off: the stream has no message_stop")
+		return nil, errors.New("the answer was cut off: the stream has no message_stop")
 	}
 	var err error
 	completion.Text = text.String()

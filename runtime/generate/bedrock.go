@@ -35,7 +35,7 @@ func newBedrock(cfg config.Bedrock) (*bedrock, error) {
 func (b *bedrock) identity() string { return fmt.Sprintf("bedrock/%s/%s", b.cfg.Region, b.cfg.Model) }
 
 // complete implements [provider].
-func (b *bedrock) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {
+func (b *bedrock) complete(ctx context.Context, p *prompt, emit func(string) error) (*Completion, error) {
 	system, messages, inference := converse(p)
 	if emit == nil {
 		return b.whole(ctx, &bedrockruntime.ConverseInput{
@@ -48,7 +48,7 @@ func (b *bedrock) complete(ctx context.Context, p prompt, emit func(string) erro
 }
 
 // converse returns the parts that both operations share.
-func converse(p prompt) ([]types.SystemContentBlock, []types.Message, *types.InferenceConfiguration) {
+func converse(p *prompt) ([]types.SystemContentBlock, []types.Message, *types.InferenceConfiguration) {
 	var system []types.SystemContentBlock
 	if p.system != "" {
 		system = append(system, &types.SystemContentBlockMemberText{Value: p.system})
@@ -67,14 +67,14 @@ func converse(p prompt) ([]types.SystemContentBlock, []types.Message, *types.Inf
 	return system, messages, inference
 }
 
-func (b *bedrock) whole(ctx context.Context, input *bedrockruntime.ConverseInput) (Completion, error) {
+func (b *bedrock) whole(ctx context.Context, input *bedrockruntime.ConverseInput) (*Completion, error) {
 	answer, err := b.client.Converse(ctx, input)
 	if err != nil {
-		return Completion{}, err
+		return nil, err
 	}
 	message, ok := answer.Output.(*types.ConverseOutputMemberMessage)
 	if !ok {
-		return Completion{}, errors.New("the response has no message")
+		return nil, errors.New("the response has no message")
 	}
 	var text strings.Builder
 	for _, block := range message.Value.Content {
@@ -83,19 +83,19 @@ func (b *bedrock) whole(ctx context.Context, input *bedrockruntime.ConverseInput
 		}
 	}
 	reason, err := claudeFinish(string(answer.StopReason))
-	return Completion{Text: text.String(), FinishReason: reason, Model: b.cfg.Model, Usage: converseUsage(answer.Usage)}, err
+	return &Completion{Text: text.String(), FinishReason: reason, Model: b.cfg.Model, Usage: converseUsage(answer.Usage)}, err
 }
 
-func (b *bedrock) stream(ctx context.Context, input *bedrockruntime.ConverseStreamInput, emit func(string) error) (Completion, error) {
+func (b *bedrock) stream(ctx context.Context, input *bedrockruntime.ConverseStreamInput, emit func(string) error) (*Completion, error) {
 	answer, err := b.client.ConverseStream(ctx, input)
 	if err != nil {
-		return Completion{}, err
+		return nil, err
 	}
 	stream := answer.GetStream()
 	defer stream.Close()
 	var text strings.Builder
 	var reason types.StopReason
-	completion := Completion{Model: b.cfg.Model}
+	completion := &Completion{Model: b.cfg.Model}
 	for event := range stream.Events() {
 		switch e := event.(type) {
 		case *types.ConverseStreamOutputMemberContentBlockDelta:
@@ -105,7 +105,7 @@ func (b *bedrock) stream(ctx context.Context, input *bedrockruntime.ConverseStre
 			}
 			text.WriteString(delta.Value)
 			if err := emit(delta.Value); err != nil {
-				return Completion{}, err
+				return nil, err
 			}
 		case *types.ConverseStreamOutputMemberMessageStop:
 			reason = e.Value.StopReason
@@ -114,7 +114,7 @@ func (b *bedrock) stream(ctx context.Context, input *bedrockruntime.ConverseStre
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return Completion{}, bedrockStreamError(err)
+		return nil, bedrockStreamError(err)
 	}
 	completion.Text = text.String()
 	completion.FinishReason, err = claudeFinish(string(reason))

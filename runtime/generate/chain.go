@@ -16,7 +16,8 @@ import (
 type provider interface {
 	// complete is [Generator.Generate] without retries. An error that is neither
 	// an [upstream.Error] nor ctx's counts as an answer that cannot be understood.
-	complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error)
+	// It must not change the prompt.
+	complete(ctx context.Context, p *prompt, emit func(string) error) (*Completion, error)
 	// identity names provider, server and model.
 	identity() string
 }
@@ -85,7 +86,7 @@ func (c *chain) Generate(ctx context.Context, request Request, emit func(delta s
 	for i, l := range c.links {
 		completion, err := l.generate(ctx, p, len(c.links)-i, emit)
 		if err == nil {
-			return completion, nil
+			return *completion, nil
 		}
 		e, ok := errors.AsType[*upstream.Error](err)
 		if !ok { // the caller went away
@@ -101,47 +102,57 @@ func (c *chain) Generate(ctx context.Context, request Request, emit func(delta s
 
 // generate asks one provider, with retries. It is the first of that many which
 // share the time left.
-func (l link) generate(ctx context.Context, p prompt, sharers int, emit func(string) error) (Completion, error) {
+func (l link) generate(ctx context.Context, p *prompt, sharers int, emit func(string) error) (*Completion, error) {
 	if l.upstream == nil {
 		return l.provider.complete(ctx, p, emit)
 	}
-	deadline, _ := ctx.Deadline() // of the chain's timeout
-	share, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(sharers))
-	defer cancel()
 	out := &output{emit: emit}
-	completion, err := upstream.Do(share, l.upstream, func(context.Context) (Completion, error) {
+	share := ctx
+	if out.shares = sharers > 1; out.shares {
+		deadline, _ := ctx.Deadline() // of the chain's timeout
+		var cancel context.CancelFunc
+		share, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(sharers))
+		defer cancel()
+	}
+	completion, err := upstream.Do(share, l.upstream, func(context.Context) (*Completion, error) {
 		return l.attempt(ctx, share, p, out)
 	})
-	if out.err != nil {
-		return Completion{}, out.err
+	switch {
+	case out.err != nil:
+		return nil, out.err
+	case err != nil:
+		return nil, err
 	}
 	completion.Upstream = l.upstream.Name()
-	return completion, err
+	return completion, nil
 }
 
 // attempt asks once, until share ends or, once a piece came, until ctx ends.
-func (l link) attempt(ctx, share context.Context, p prompt, out *output) (Completion, error) {
-	attempt, cancel := context.WithCancel(ctx)
-	defer cancel()
-	out.spoke = context.AfterFunc(share, cancel)
-	defer out.spoke()
-
+func (l link) attempt(ctx, share context.Context, p *prompt, out *output) (*Completion, error) {
+	attempt := ctx
+	if out.shares {
+		var cancel context.CancelFunc
+		attempt, cancel = context.WithCancel(ctx)
+		defer cancel()
+		out.spoke = context.AfterFunc(share, cancel)
+		defer out.spoke()
+	}
 	completion, err := l.provider.complete(attempt, p, out.pieces())
 	switch known, ok := errors.AsType[*upstream.Error](err); {
 	case err == nil && completion.Text == "" && completion.FinishReason == FinishStop:
-		return Completion{}, &upstream.Error{Kind: upstream.KindInvalidResponse, Err: errors.New("the answer is empty")}
+		return nil, &upstream.Error{Kind: upstream.KindInvalidResponse, Err: errors.New("the answer is empty")}
 	case err == nil:
 		return completion, nil
 	case out.err != nil || errors.Is(ctx.Err(), context.Canceled):
-		return Completion{}, context.Canceled
+		return nil, context.Canceled
 	case attempt.Err() != nil:
-		return Completion{}, &upstream.Error{Kind: upstream.KindTimeout, Partial: out.started, Err: errors.New("no whole answer in time")}
+		return nil, &upstream.Error{Kind: upstream.KindTimeout, Partial: out.started, Err: errors.New("no whole answer in time")}
 	case ok:
 		partial := *known
 		partial.Partial = out.started
-		return Completion{}, &partial
+		return nil, &partial
 	default:
-		return Completion{}, &upstream.Error{Kind: upstream.KindInvalidResponse, Partial: out.started, Err: err}
+		return nil, &upstream.Error{Kind: upstream.KindInvalidResponse, Partial: out.started, Err: err}
 	}
 }
 
@@ -149,8 +160,11 @@ func (l link) attempt(ctx, share context.Context, p prompt, out *output) (Comple
 type output struct {
 	emit    func(string) error
 	started bool
-	spoke   func() bool // lifts the bound on the first piece
-	err     error       // what emit returned
+	err     error // what emit returned
+	// shares is whether the first piece has less time than the whole, and spoke lifts
+	// that bound.
+	shares bool
+	spoke  func() bool
 }
 
 // pieces returns what a provider is to call with each piece; nil where nobody
@@ -164,7 +178,9 @@ func (o *output) pieces() func(string) error {
 			return nil
 		}
 		o.started = true
-		o.spoke()
+		if o.shares {
+			o.spoke()
+		}
 		o.err = o.emit(piece)
 		return o.err
 	}

@@ -36,21 +36,21 @@ const (
 
 // complete implements [provider]. It emits one quote at a time. The only errors
 // are ctx's and emit's.
-func (extractive) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {
+func (extractive) complete(ctx context.Context, p *prompt, emit func(string) error) (*Completion, error) {
 	var text strings.Builder
 	for _, piece := range pieces(choose(p.Question, p.Passages, p.maxTokens)) {
 		if err := ctx.Err(); err != nil {
-			return Completion{}, err
+			return nil, err
 		}
 		text.WriteString(piece)
 		if emit == nil {
 			continue
 		}
 		if err := emit(piece); err != nil {
-			return Completion{}, err
+			return nil, err
 		}
 	}
-	return Completion{Text: text.String(), FinishReason: FinishStop, Model: "extractive", Upstream: "extractive"}, nil
+	return &Completion{Text: text.String(), FinishReason: FinishStop, Model: "extractive", Upstream: "extractive"}, nil
 }
 
 func (extractive) identity() string { return fmt.Sprintf("extractive/%d", lexical.Version) }

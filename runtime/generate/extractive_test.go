@@ -60,7 +60,7 @@ query goes on without the cache. Answers still come, only slower.
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Completion{Text: tt.want, FinishReason: FinishStop, Model: "extractive", Upstream: "extractive"}
+			want := &Completion{Text: tt.want, FinishReason: FinishStop, Model: "extractive", Upstream: "extractive"}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -72,7 +72,7 @@ query goes on without the cache. Answers still come, only slower.
 }
 
 func TestExtractiveStops(t *testing.T) {
-	p := prompt{Request: Request{Question: "a", Passages: []retrieve.Passage{{Text: "A b. C d."}}}, maxTokens: 9}
+	p := &prompt{Request: Request{Question: "a", Passages: []retrieve.Passage{{Text: "A b. C d."}}}, maxTokens: 9}
 	gone := errors.New("the caller is gone")
 	if _, err := (extractive{}).complete(t.Context(), p, func(string) error { return gone }); !errors.Is(err, gone) {
 		t.Errorf("got %v, want the error of emit", err)

@@ -55,13 +55,13 @@ func (o *openAI) connect(ctx context.Context) error {
 }
 
 // complete implements [provider].
-func (o *openAI) complete(ctx context.Context, p prompt, emit func(string) error) (Completion, error) {
+func (o *openAI) complete(ctx context.Context, p *prompt, emit func(string) error) (*Completion, error) {
 	var body bytes.Buffer
 	body.Grow(512 + len(p.system) + len(p.messages[len(p.messages)-1].Content))
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // < would be six bytes
 	if err := encoder.Encode(o.request(p, emit != nil)); err != nil {
-		return Completion{}, fmt.Errorf("encode the request: %w", err)
+		return nil, fmt.Errorf("encode the request: %w", err)
 	}
 	if emit == nil {
 		return o.whole(ctx, body.Bytes())
@@ -114,7 +114,7 @@ func (a *chatAnswer) usage() Usage {
 	return Usage{InputTokens: a.Usage.Prompt, OutputTokens: a.Usage.Completion}
 }
 
-func (o *openAI) request(p prompt, stream bool) chatRequest {
+func (o *openAI) request(p *prompt, stream bool) chatRequest {
 	request := chatRequest{Model: o.cfg.Model, Temperature: p.temperature, Messages: make([]chatMessage, 0, len(p.messages)+1)}
 	if p.system != "" {
 		request.Messages = append(request.Messages, chatMessage{"system", p.system})
@@ -137,22 +137,22 @@ func (o *openAI) request(p prompt, stream bool) chatRequest {
 	return request
 }
 
-func (o *openAI) whole(ctx context.Context, body []byte) (Completion, error) {
+func (o *openAI) whole(ctx context.Context, body []byte) (*Completion, error) {
 	response, err := o.send(ctx, body)
 	if err != nil {
-		return Completion{}, err
+		return nil, err
 	}
 	defer response.Body.Close()
 	var answer chatAnswer
 	if err := upstream.DecodeJSON(response.Body, &answer); err != nil {
-		return Completion{}, err
+		return nil, err
 	}
 	if len(answer.Choices) == 0 {
-		return Completion{}, errors.New("the response has no choices")
+		return nil, errors.New("the response has no choices")
 	}
 	choice := &answer.Choices[0]
 	reason, err := openAIFinish(choice.FinishReason)
-	return Completion{Text: choice.Message.Content, FinishReason: reason, Model: answer.Model, Usage: answer.usage()}, err
+	return &Completion{Text: choice.Message.Content, FinishReason: reason, Model: answer.Model, Usage: answer.usage()}, err
 }
 
 // send has the client send a body.
@@ -161,16 +161,16 @@ func (o *openAI) send(ctx context.Context, body []byte) (response *http.Response
 	return response, err
 }
 
-func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (Completion, error) {
+func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (*Completion, error) {
 	response, err := o.send(ctx, body)
 	if err != nil {
-		return Completion{}, err
+		return nil, err
 	}
 	defer response.Body.Close()
 	stream := ssestream.NewStream[chatAnswer](ssestream.NewDecoder(response), nil)
 	var text strings.Builder
 	var finish string
-	var completion Completion
+	completion := &Completion{}
 	for stream.Next() {
 		chunk := stream.Current()
 		if chunk.Model != "" {
@@ -188,11 +188,11 @@ func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) erro
 		}
 		text.WriteString(choice.Delta.Content)
 		if err := emit(choice.Delta.Content); err != nil {
-			return Completion{}, err
+			return nil, err
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return Completion{}, openAIStreamError(err)
+		return nil, openAIStreamError(err)
 	}
 	completion.Text = text.String()
 	completion.FinishReason, err = openAIFinish(finish)

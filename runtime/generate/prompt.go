@@ -30,8 +30,8 @@ type settings struct {
 }
 
 // prompt puts a request together with the settings.
-func (s settings) prompt(request Request) prompt {
-	p := prompt{Request: request, system: s.systemPrompt, maxTokens: s.maxTokens, temperature: s.temperature}
+func (s settings) prompt(request Request) *prompt {
+	p := &prompt{Request: request, system: s.systemPrompt, maxTokens: s.maxTokens, temperature: s.temperature}
 	if request.SystemPrompt != "" {
 		p.system = request.SystemPrompt
 	}

@@ -63,7 +63,7 @@ func TestPrompt(t *testing.T) {
 }
 
 // render shows a prompt as text.
-func render(p prompt) string {
+func render(p *prompt) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tokens: %d\ntemperature: %v\n--- system\n%s\n", p.maxTokens, *p.temperature, p.system)
 	for _, m := range p.messages {

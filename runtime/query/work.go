@@ -14,10 +14,9 @@ import (
 )
 
 // work answers a request: Redis, the embedding and the user's context side by side,
-// then the tiers that need the vector, then the model.
+// then the tiers that need the vector, then the model. What a hit made needless goes
+// on until the flight cancels ctx, which it does as soon as the work returns.
 func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // stops what a hit made needless
 	if s.Cache != nil {
 		ctx = s.Cache.WithBudget(ctx)
 	}

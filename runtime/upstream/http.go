@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -96,7 +97,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if t.file != nil {
-		request = request.Clone(request.Context())
+		request.Header = maps.Clone(request.Header)
 		request.Header.Set(t.secret.Header, t.secret.Prefix+t.file.Get())
 	}
 	response, err := t.base.RoundTrip(request)
@@ -111,7 +112,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// inMemory returns the request with a body that net/http knows to be in memory. The
+// inMemory returns a copy of the request with a body that net/http knows to be in memory. The
 // official clients wrap theirs, and of a body that may have to be waited for
 //
 //   - net/http sends the headers ahead: two writes, and two times that the server is
@@ -121,11 +122,11 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 //     io.EOF from then on. Where the server has begun to answer by then, net/http takes
 //     that for a failed write and closes the connection in the middle of the answer.
 func inMemory(request *http.Request) (*http.Request, error) {
+	whole := request.WithContext(request.Context())
 	if request.Body == nil || request.Body == http.NoBody {
-		return request, nil
+		return whole, nil
 	}
 	defer request.Body.Close()
-	whole := request.WithContext(request.Context())
 	if request.GetBody == nil {
 		content, err := io.ReadAll(request.Body)
 		if err != nil {

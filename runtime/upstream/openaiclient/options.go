@@ -32,8 +32,25 @@ func Options(cfg config.OpenAI) ([]option.RequestOption, *http.Client, error) {
 		return nil, nil, err
 	}
 	return append(options,
-		option.WithHTTPClient(client),
+		option.WithHTTPClient(direct{client.Transport}),
 		option.WithBaseURL(base+"/"),
 		option.WithMaxRetries(0),
 	), client, nil
+}
+
+// direct sends requests without what an [http.Client] does besides, of which nothing is
+// left to do here: it follows no redirect, has no timeout and no cookies, and copies
+// headers for all of that.
+type direct struct{ http.RoundTripper }
+
+var _ option.HTTPClient = direct{}
+
+// Do implements [option.HTTPClient]. As an [http.Client] does, it sends the user of a
+// base URL that names one.
+func (d direct) Do(request *http.Request) (*http.Response, error) {
+	if user := request.URL.User; user != nil && request.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
+	}
+	return d.RoundTrip(request)
 }
