@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
@@ -27,13 +28,8 @@ const Version = 1
 // and a sign each; a word that repeats counts less each time. The same text
 // gives the same vector on every machine.
 func Vector(text string, dimensions int) []float32 {
-	// Room on the stack for what a question needs.
-	var (
-		found      [128]occurrence
-		key, word  [64]byte
-		characters [32]int
-	)
-	f := features{found[:0], key[:0], word[:0], characters[:0]}
+	f := scratch.Get().(*features)
+	defer f.release()
 	f.collect(text, func(t Term) float64 { return t.Weight })
 	if len(f.found) == 0 { // stop words are better than nothing
 		f.collect(text, func(Term) float64 { return 1 })
@@ -66,6 +62,19 @@ type features struct {
 	// key and word are for building them in.
 	key, word []byte
 	starts    []int // of the characters in word
+}
+
+// scratch has room for the features of a text: more of it than its vector takes.
+var scratch = sync.Pool{New: func() any { return &features{found: make([]occurrence, 0, 128)} }}
+
+// mostKept is for the features of a page or two.
+const mostKept = 1 << 13
+
+func (f *features) release() {
+	if cap(f.found) <= mostKept {
+		f.found = f.found[:0]
+		scratch.Put(f)
+	}
 }
 
 // occurrence is one place where a feature is found.
