@@ -13,17 +13,17 @@ const (
 	// thousands are the queries in flight.
 	thousands = 5000
 	slowModel = time.Second
-	// inFlightWarmUp is until the first questions, which come all at once, have
-	// spread over the second that the model takes.
+	// inFlightWarmUp is until connections are open and memory is as large as it gets.
 	inFlightWarmUp = 8 * time.Second
 	inFlightFor    = 5 * time.Second
 )
 
 // inFlight keeps 5,000 queries in flight: so many callers ask a new question as soon as
-// the last one is answered, for which the model takes a second. Embedding and vector
-// store are the runtime's own: the cores that it runs on, which it shares with the
-// model's stand-in and the load generator, have enough to do. The cache is as small
-// as it can be, for answers that are kept are no memory of a query in flight.
+// the last one is answered, for which the model takes a second, over which they begin.
+// Embedding and vector store are the runtime's own: the cores that it runs on, which it
+// shares with the model's stand-in and the load generator, have enough to do. The cache
+// is as small as it can be, for answers that are kept are no memory of a query in
+// flight.
 func inFlight(ctx context.Context, l *lab) (figures, error) {
 	got := figures{}
 	for range l.rounds {
@@ -35,7 +35,7 @@ func inFlight(ctx context.Context, l *lab) (figures, error) {
 }
 
 func (l *lab) inFlightRound(ctx context.Context, got figures) error {
-	standin, err := l.comparison(ctx, "standin", "-model", slowModel.String())
+	standin, err := l.comparison(ctx, "model", "-model", slowModel.String())
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ telemetry: {logLevel: error}
 	watch.Go(func() { peak = service.peak(watching) })
 	result, err := load.Run(ctx, load.Plan{
 		Target: target, Questions: questions, Clients: thousands, InFlight: thousands, Timeout: 20 * time.Second,
-		WarmUp: inFlightWarmUp, Stages: []load.Stage{{Duration: inFlightFor}},
+		WarmUp: inFlightWarmUp, RampUp: slowModel, Stages: []load.Stage{{Duration: inFlightFor}},
 	})
 	stop()
 	watch.Wait()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ const (
 // to look in and to write to, and asks the runtime's upstreams directly, one after
 // another, as a query without any service would: embedding, search, model. What
 // the runtime takes longer at the median is its overhead. Both are asked by the
-// same client at the same pace, and in turns.
+// same client at the same pace, and in turns, and the cores are kept awake.
 func missOverhead(ctx context.Context, l *lab) (figures, error) {
 	standin, err := l.comparison(ctx, "standin", "-embedding", embedTakes.String(), "-vector", searchTakes.String(), "-model", modelTakes.String())
 	if err != nil {
@@ -44,6 +45,12 @@ func missOverhead(ctx context.Context, l *lab) (figures, error) {
 	}
 	defer service.stop()
 
+	sleep, err := l.awake(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer sleep()
+
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	defer client.CloseIdleConnections()
 	direct := directly(client, "http://"+standin.address)
@@ -56,17 +63,40 @@ func missOverhead(ctx context.Context, l *lab) (figures, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the stand-ins: %w", err)
 		}
-		runtime, err := medianOf(ctx, missRate, missSlice, through)
+		service, err := medianOf(ctx, missRate, missSlice, through)
 		if err != nil {
 			return nil, fmt.Errorf("the runtime: %w", err)
 		}
 		if round == 0 {
 			continue // connections were opened
 		}
-		fmt.Fprintf(l.log, "  %.2f ms, of which the upstreams %.2f ms\n", milliseconds(runtime), milliseconds(upstreams))
-		got.add("miss-overhead", milliseconds(runtime-upstreams))
+		fmt.Fprintf(l.log, "  %.2f ms, of which the upstreams %.2f ms\n", milliseconds(service), milliseconds(upstreams))
+		got.add("miss-overhead", milliseconds(service-upstreams))
 	}
 	return got, nil
+}
+
+// awake keeps the cores from going to sleep until sleep is called: on each of them
+// something runs that gives way to everything else at once. At this pace a core is idle
+// between two of the dozen messages that a query takes. What it takes to wake up from
+// that is up to the hypervisor, which may have put the core away for another machine:
+// it is far more than what is measured here, and more in one round than in the next.
+func (l *lab) awake(ctx context.Context) (sleep func(), err error) {
+	var running []*process
+	sleep = func() {
+		for _, p := range running {
+			p.stop()
+		}
+	}
+	for range runtime.NumCPU() {
+		p, err := l.start(ctx, "", "chrt", "--idle", "0", "sh", "-c", "while kill -0 $PPID; do :; done")
+		if err != nil {
+			sleep()
+			return nil, fmt.Errorf("keep the cores awake: %w", err)
+		}
+		running = append(running, p)
+	}
+	return sleep, nil
 }
 
 // directly asks what the runtime asks its upstreams, with bodies of that size.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -33,7 +34,7 @@ func main() {
 
 func serve(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	kind := flags.String("kind", "", "standin, delay, floor-memory, floor-redis or floor-path")
+	kind := flags.String("kind", "", "standin, model, delay, floor-memory, floor-redis or floor-path")
 	address := flags.String("address", "127.0.0.1:8090", "host:port to listen on")
 	server := flags.String("redis", "127.0.0.1:6379", "address of Redis, for floor-redis and delay")
 	standIns := flags.String("standins", "127.0.0.1:8090", "address of the stand-ins, for floor-path")
@@ -56,7 +57,11 @@ func serve(ctx context.Context, args []string) error {
 	var handler http.Handler
 	switch *kind {
 	case "standin":
+		// It shares the cores with what is measured: it should collect little.
+		debug.SetGCPercent(400)
 		handler = standin.Handler(o)
+	case "model":
+		return ended(standin.ServeModel(listener, o.Model))
 	case "delay":
 		return ended(standin.Delay(ctx, listener, *server, *delay))
 	case "floor-memory":
@@ -72,7 +77,7 @@ func serve(ctx context.Context, args []string) error {
 	case "floor-path":
 		handler = floor.Path("http://" + *standIns)
 	default:
-		return fmt.Errorf("the kind is %q, and must be standin, delay, floor-memory, floor-redis or floor-path", *kind)
+		return fmt.Errorf("the kind is %q, and must be standin, model, delay, floor-memory, floor-redis or floor-path", *kind)
 	}
 	return ended((&http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}).Serve(listener))
 }

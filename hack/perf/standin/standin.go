@@ -8,6 +8,7 @@
 package standin
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -15,7 +16,9 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,7 +26,8 @@ import (
 type Options struct {
 	// Embedding, Vector and Model are how long each takes.
 	Embedding, Vector, Model time.Duration
-	// Pieces of a streamed answer, which are spread over Model; 20 where it is 0.
+	// Pieces of a streamed answer, which are spread over Model; defaultPieces where it
+	// is 0.
 	Pieces int
 	// PerCaller is how many answers of the model one address gets at a time, as a
 	// gateway does that shares a model fairly; further ones wait. 0 is no bound.
@@ -33,7 +37,9 @@ type Options struct {
 const (
 	dimensions = 384
 	topK       = 5
-	sentence   = "Returns are taken in any store within sixty days, with the receipt or the card that paid. "
+	// defaultPieces make an answer of about 2 kB.
+	defaultPieces = 20
+	sentence      = "Returns are taken in any store within sixty days, with the receipt or the card that paid. "
 )
 
 // Handler serves POST /v1/embeddings, /v1/chat/completions and /query.
@@ -135,19 +141,40 @@ func matches() []byte {
 	return must(map[string]any{"matches": found})
 }
 
+// streaming is what a request for a stream has: within a text its quotes are escaped.
+var streaming = regexp.MustCompile(`"stream":\s*true`)
+
+// bodies are buffers for requests.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// asksForStream reads a request for an answer. It does not decode it: the stand-in runs
+// on the cores of what is measured, and a model would not.
+func asksForStream(r *http.Request) (bool, error) {
+	body := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(body)
+	body.Reset()
+	_, err := body.ReadFrom(r.Body)
+	return streaming.Match(body.Bytes()), err
+}
+
+// completion is an answer in one piece, of so many sentences.
+func completion(sentences int) []byte {
+	return must(map[string]any{
+		"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "stand-in",
+		"usage": map[string]int{"prompt_tokens": 400, "completion_tokens": 250, "total_tokens": 650},
+		"choices": []any{map[string]any{
+			"index": 0, "finish_reason": "stop", "message": map[string]string{"role": "assistant", "content": strings.Repeat(sentence, sentences)},
+		}},
+	})
+}
+
 // chat answers in one piece or as a stream.
 func chat(o Options) http.HandlerFunc {
 	pieces := o.Pieces
 	if pieces == 0 {
-		pieces = 20
+		pieces = defaultPieces
 	}
-	usage := map[string]int{"prompt_tokens": 400, "completion_tokens": 250, "total_tokens": 650}
-	whole := reply(must(map[string]any{
-		"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "stand-in", "usage": usage,
-		"choices": []any{map[string]any{
-			"index": 0, "finish_reason": "stop", "message": map[string]string{"role": "assistant", "content": strings.Repeat(sentence, pieces)},
-		}},
-	}))
+	whole := reply(completion(pieces))
 	event := func(delta map[string]string, finish any) []byte {
 		return fmt.Appendf(nil, "data: %s\n\n", must(map[string]any{
 			"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "stand-in",
@@ -157,12 +184,12 @@ func chat(o Options) http.HandlerFunc {
 	piece := event(map[string]string{"content": sentence}, nil)
 	last := append(event(map[string]string{}, "stop"), "data: [DONE]\n\n"...)
 	return func(w http.ResponseWriter, r *http.Request) {
-		var request struct{ Stream bool }
-		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
-			http.Error(w, `{"error":{"message":"no JSON"}}`, http.StatusBadRequest)
+		stream, err := asksForStream(r)
+		if err != nil {
+			http.Error(w, `{"error":{"message":"no body"}}`, http.StatusBadRequest)
 			return
 		}
-		if !request.Stream {
+		if !stream {
 			if wait(r, o.Model) {
 				whole(w, r)
 			}

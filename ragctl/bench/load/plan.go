@@ -48,6 +48,11 @@ type Plan struct {
 	Arrivals Arrivals
 	// Clients greater than 0 makes the run a closed loop of so many clients.
 	Clients int
+	// RampUp is the time over which the clients of a closed loop begin, evenly, from the
+	// start of the run; at most WarmUp. Clients that begin all at once keep asking at
+	// about the same time, as no users do, for as long as what they ask takes equally
+	// long. 0 begins at once.
+	RampUp time.Duration
 	// WarmUp runs ahead of the first stage at its rate, and is not measured.
 	WarmUp time.Duration
 	// InFlight bounds the questions in flight. What finds no place waits, its
@@ -93,6 +98,9 @@ func (p *Plan) Validate() error {
 	}
 	if p.WarmUp < 0 || p.WarmUp > MaxWarmUp {
 		bad("a warm-up of %s is out of bounds: it must be between 0s and %s", p.WarmUp, MaxWarmUp)
+	}
+	if p.RampUp < 0 || p.RampUp > p.WarmUp {
+		bad("a ramp-up of %s is out of bounds: it must be between 0s and the warm-up of %s", p.RampUp, p.WarmUp)
 	}
 	if p.Timeout <= 0 || p.Timeout > MaxTimeout {
 		bad("a timeout of %s is out of bounds: it must be more than 0s and at most %s", p.Timeout, MaxTimeout)

@@ -108,6 +108,9 @@ func (r *run) closedLoop(ctx context.Context, end time.Duration) {
 	var sent = make([]atomic.Int64, len(r.phases))
 	for id := range r.plan.Clients {
 		clients.Go(func() {
+			if !begins(ctx, r.plan.RampUp*time.Duration(id)/time.Duration(r.plan.Clients)) {
+				return
+			}
 			picker := r.plan.Questions.picker(r.plan.Seed, uint64(id))
 			conn := newConnection(&r.plan.Target, r.plan.Timeout, r.pool.track)
 			defer conn.close()
@@ -127,6 +130,19 @@ func (r *run) closedLoop(ctx context.Context, end time.Duration) {
 	for i := range sent {
 		r.sent[i] = sent[i].Load()
 		r.due[i] = r.sent[i]
+	}
+}
+
+// begins waits for a client's turn to begin, and returns false where ctx ended first.
+func begins(ctx context.Context, after time.Duration) bool {
+	if after == 0 {
+		return true
+	}
+	select {
+	case <-time.After(after):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

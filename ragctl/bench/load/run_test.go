@@ -107,6 +107,31 @@ func TestStallShowsInAnOpenLoop(t *testing.T) {
 	}
 }
 
+// Ten clients begin within half a second, the last of them after nine tenths of it.
+func TestRampUp(t *testing.T) {
+	const clients, rampUp = 10, 500 * time.Millisecond
+	began := time.Now()
+	var arrived atomic.Int64
+	var all atomic.Int64 // when all had begun
+	begun := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if arrived.Add(1) == clients {
+			all.Store(int64(time.Since(began)))
+			close(begun)
+		}
+		<-begun // until then none is answered, and so none asks again
+		answerWell(w, nil)
+	}))
+	defer server.Close()
+	plan := planFor(t, server.URL)
+	plan.Clients, plan.RampUp, plan.WarmUp = clients, rampUp, rampUp
+	plan.Stages = []Stage{{Duration: 100 * time.Millisecond}}
+	mustRun(t, plan)
+	if took := time.Duration(all.Load()); took < rampUp*9/10 {
+		t.Errorf("all clients had begun after %s, want no sooner than %s", took, rampUp*9/10)
+	}
+}
+
 // A bound of one in flight makes later questions wait at the generator; their
 // wait is part of their latency.
 func TestWaitForAPlaceIsLatency(t *testing.T) {
@@ -463,6 +488,8 @@ func TestPlanBounds(t *testing.T) {
 		{"none in flight", func(p *Plan) { p.InFlight = 0 }, "0 questions in flight are out of bounds"},
 		{"no timeout", func(p *Plan) { p.Timeout = 0 }, "a timeout of 0s is out of bounds"},
 		{"negative warm-up", func(p *Plan) { p.WarmUp = -1 }, "a warm-up of -1ns is out of bounds"},
+		{"negative ramp-up", func(p *Plan) { p.RampUp = -1 }, "a ramp-up of -1ns is out of bounds"},
+		{"ramp-up into what is measured", func(p *Plan) { p.WarmUp, p.RampUp = time.Second, 2*time.Second }, "a ramp-up of 2s is out of bounds: it must be between 0s and the warm-up of 1s"},
 		{"strange arrivals", func(p *Plan) { p.Arrivals = "bursts" }, `arrivals are "bursts"`},
 		{"negative clients", func(p *Plan) { p.Clients = -1 }, "-1 clients are out of bounds"},
 	}
