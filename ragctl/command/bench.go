@@ -22,7 +22,8 @@ judge it by objectives.
 The load is open-loop: each question has an intended start time, and its latency
 counts from then, whether or not the server kept up. A server that stalls cannot
 hide the questions that it kept waiting. With --clients the load is a closed loop,
-which shows the highest throughput but hides stalls.
+which shows the highest throughput but hides stalls. Clients that begin all at
+once go on asking together; --ramp-up spreads their beginning.
 
 URL is that of the server (POST /query is added to one without a path), of its
 query path, or of its /v1/chat/completions. Put NAME= ahead of it to name it in the

@@ -26,6 +26,7 @@ import (
 type benchFlags struct {
 	rate, arrivals   string
 	duration, warmUp time.Duration
+	rampUp           time.Duration
 	timeout          time.Duration
 	clients          int
 	inFlight         int
@@ -65,6 +66,7 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.arrivals, "arrivals", "constant", "how questions are spread: constant or poisson")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait for an answer")
 	flags.IntVar(&f.clients, "clients", 0, "run a closed loop of so many clients in place of a rate")
+	flags.DurationVar(&f.rampUp, "ramp-up", 0, "let the clients of a closed loop begin one after another over this part of the warm-up, rather than at once")
 	flags.IntVar(&f.inFlight, "in-flight", 10_000, "questions in flight at most; what finds no place waits, its latency running")
 	flags.Uint64Var(&f.seed, "seed", 1, "makes the choice of questions repeatable")
 
@@ -208,7 +210,7 @@ func (f *benchFlags) plan() (*load.Plan, error) {
 		return nil, err
 	}
 	plan := &load.Plan{
-		Questions: questions, Arrivals: load.Arrivals(f.arrivals), Clients: f.clients, WarmUp: f.warmUp,
+		Questions: questions, Arrivals: load.Arrivals(f.arrivals), Clients: f.clients, RampUp: f.rampUp, WarmUp: f.warmUp,
 		InFlight: f.inFlight, Timeout: f.timeout, Seed: f.seed,
 	}
 	if f.clients > 0 {

@@ -102,6 +102,9 @@ func (p *Plan) Validate() error {
 	if p.RampUp < 0 || p.RampUp > p.WarmUp {
 		bad("a ramp-up of %s is out of bounds: it must be between 0s and the warm-up of %s", p.RampUp, p.WarmUp)
 	}
+	if p.RampUp > 0 && p.Clients == 0 {
+		bad("a ramp-up of %s has no clients to begin: it is of a closed loop", p.RampUp)
+	}
 	if p.Timeout <= 0 || p.Timeout > MaxTimeout {
 		bad("a timeout of %s is out of bounds: it must be more than 0s and at most %s", p.Timeout, MaxTimeout)
 	}

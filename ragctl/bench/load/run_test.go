@@ -489,6 +489,7 @@ func TestPlanBounds(t *testing.T) {
 		{"no timeout", func(p *Plan) { p.Timeout = 0 }, "a timeout of 0s is out of bounds"},
 		{"negative warm-up", func(p *Plan) { p.WarmUp = -1 }, "a warm-up of -1ns is out of bounds"},
 		{"negative ramp-up", func(p *Plan) { p.RampUp = -1 }, "a ramp-up of -1ns is out of bounds"},
+		{"ramp-up of an open loop", func(p *Plan) { p.WarmUp, p.RampUp = time.Second, time.Second }, "a ramp-up of 1s has no clients to begin"},
 		{"ramp-up into what is measured", func(p *Plan) { p.WarmUp, p.RampUp = time.Second, 2*time.Second }, "a ramp-up of 2s is out of bounds: it must be between 0s and the warm-up of 1s"},
 		{"strange arrivals", func(p *Plan) { p.Arrivals = "bursts" }, `arrivals are "bursts"`},
 		{"negative clients", func(p *Plan) { p.Clients = -1 }, "-1 clients are out of bounds"},
