@@ -55,7 +55,7 @@ func main() {
 	flag.IntVar(&o.concurrency, "concurrency", 8, "services that the operator, and the bare client, work on at once")
 	flag.IntVar(&o.secrets, "secrets", 10_000, "Secrets that no service names, for the run that measures what they cost; 0 leaves it out")
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long nothing happens after the services are complete")
-	flag.IntVar(&o.rounds, "rounds", 3, "how often each size is measured; the medians count")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each size is measured; the medians count")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and heap profiles of the operator; none where it is empty")
 	flag.StringVar(&o.result, "result", "", "file to write the result to")
 	flag.StringVar(&o.page, "page", "", "page to write the table into")
