@@ -108,7 +108,7 @@ func (l link) generate(ctx context.Context, p *prompt, sharers int, emit func(st
 	}
 	out := &output{emit: emit}
 	share := ctx
-	if out.shares = sharers > 1; out.shares {
+	if sharers > 1 {
 		deadline, _ := ctx.Deadline() // of the chain's timeout
 		var cancel context.CancelFunc
 		share, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(sharers))
@@ -130,7 +130,7 @@ func (l link) generate(ctx context.Context, p *prompt, sharers int, emit func(st
 // attempt asks once, until share ends or, once a piece came, until ctx ends.
 func (l link) attempt(ctx, share context.Context, p *prompt, out *output) (*Completion, error) {
 	attempt := ctx
-	if out.shares {
+	if share != ctx {
 		var cancel context.CancelFunc
 		attempt, cancel = context.WithCancel(ctx)
 		defer cancel()
@@ -161,10 +161,8 @@ type output struct {
 	emit    func(string) error
 	started bool
 	err     error // what emit returned
-	// shares is whether the first piece has less time than the whole, and spoke lifts
-	// that bound.
-	shares bool
-	spoke  func() bool
+	// spoke lifts the bound on the first piece; nil where it has as long as the whole.
+	spoke func() bool
 }
 
 // pieces returns what a provider is to call with each piece; nil where nobody
@@ -178,7 +176,7 @@ func (o *output) pieces() func(string) error {
 			return nil
 		}
 		o.started = true
-		if o.shares {
+		if o.spoke != nil {
 			o.spoke()
 		}
 		o.err = o.emit(piece)

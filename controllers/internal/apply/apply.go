@@ -121,8 +121,7 @@ func (a *Applier) Apply(ctx context.Context, namespace string, child build.Child
 }
 
 // send applies a configuration, and returns of the object that it made what the
-// operator reads of its kind. To have no more of it written, sent and read is most of
-// what an apply costs this side, and a good part of what it costs the API server.
+// operator reads of its kind: the API server writes no more of it.
 func (a *Applier) send(ctx context.Context, config *unstructured.Unstructured) (client.Object, error) {
 	data, err := json.Marshal(config.Object)
 	if err != nil {

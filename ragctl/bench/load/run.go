@@ -135,9 +135,6 @@ func (r *run) closedLoop(ctx context.Context, end time.Duration) {
 
 // begins waits for a client's turn to begin, and returns false where ctx ended first.
 func begins(ctx context.Context, after time.Duration) bool {
-	if after == 0 {
-		return true
-	}
 	select {
 	case <-time.After(after):
 		return true
