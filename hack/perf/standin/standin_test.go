@@ -3,6 +3,7 @@ package standin
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -68,6 +69,39 @@ func TestHandler(t *testing.T) {
 	contentType, body := post(t, server.URL+"/v1/chat/completions", `{"stream":true}`)
 	if contentType != "text/event-stream" || strings.Count(body, sentence) != 3 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
 		t.Errorf("the stream is %.200s", body)
+	}
+}
+
+// TestServeModel asks twice on one connection, and once with another method.
+func TestServeModel(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- ServeModel(listener, 20*time.Millisecond) }()
+	url := "http://" + listener.Addr().String() + "/v1/chat/completions"
+	for range 2 {
+		began := time.Now()
+		contentType, body := post(t, url, `{"messages":[]}`)
+		if contentType != "application/json" || !strings.Contains(body, `"finish_reason":"stop"`) || !json.Valid([]byte(body)) {
+			t.Errorf("the answer is %s %.200s", contentType, body)
+		}
+		if took := time.Since(began); took < 20*time.Millisecond {
+			t.Errorf("the answer took %s, want at least 20 ms", took)
+		}
+	}
+	response, err := http.Head(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusNotFound {
+		t.Errorf("HEAD is answered with %s, want 404", response.Status)
+	}
+	listener.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it ended with %v, want that the listener is closed", err)
 	}
 }
 
