@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ragops.dev/ragservice/runtime/reload"
+	"ragops.dev/ragservice/runtime/upstream/http1"
 )
 
 const (
@@ -23,9 +24,6 @@ const (
 	// fewer than a burst needs, each answer closes a connection and each question
 	// opens one, and the ports of those that were closed are not free for a minute.
 	maxIdlePerHost = 1 << 16
-	// writeBuffer takes most requests whole, a question's vector of a few hundred
-	// components included: what does not fit goes out in two writes.
-	writeBuffer = 8 << 10
 	idleTimeout = 90 * time.Second
 	dialTimeout = 5 * time.Second
 	// pingAfter is how long a HTTP/2 connection may be silent before a ping asks
@@ -67,23 +65,49 @@ func NewHTTPClient(secret Secret) (*http.Client, error) {
 
 // connections are those of the whole process: parts that ask the same server, such
 // as an embedding and a model of one provider, use the same ones.
-var connections = sync.OnceValue(func() *http.Transport {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: dialTimeout,
-		MaxIdleConnsPerHost: maxIdlePerHost,
-		WriteBufferSize:     writeBuffer,
-		IdleConnTimeout:     idleTimeout,
-		ForceAttemptHTTP2:   true,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
+var connections = sync.OnceValue(func() http.RoundTripper {
+	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	return &routes{
+		plain: &http1.Transport{Dial: dial, IdleTimeout: idleTimeout},
+		other: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         dial,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout: dialTimeout,
+			MaxIdleConnsPerHost: maxIdlePerHost,
+			WriteBufferSize:     http1.WriteBuffer,
+			IdleConnTimeout:     idleTimeout,
+			ForceAttemptHTTP2:   true,
+			HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
+		},
 	}
 })
 
+// routes sends plain HTTP itself, and all else, proxies included, by net/http.
+type routes struct {
+	plain *http1.Transport
+	other *http.Transport
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (r *routes) RoundTrip(request *http.Request) (*http.Response, error) {
+	if http1.Takes(request) {
+		if proxy, err := r.other.Proxy(request); err == nil && proxy == nil {
+			return r.plain.RoundTrip(request)
+		}
+	}
+	return r.other.RoundTrip(request)
+}
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
+func (r *routes) CloseIdleConnections() {
+	r.plain.CloseIdleConnections()
+	r.other.CloseIdleConnections()
+}
+
 // transport adds the secret and gives failures their kind.
 type transport struct {
-	base   *http.Transport
+	base   http.RoundTripper
 	secret Secret
 	file   *reload.File[string] // nil without a secret
 }
@@ -141,7 +165,7 @@ func inMemory(request *http.Request) (*http.Request, error) {
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
-func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+func (t *transport) CloseIdleConnections() { (&http.Client{Transport: t.base}).CloseIdleConnections() }
 
 // failed gives an error of a request without a response its kind. The context's
 // own error stays as it is: [Do] knows what ended it.

@@ -115,7 +115,7 @@ func TestHTTPClientErrors(t *testing.T) {
 				defer conn.Close()
 				fmt.Fprint(conn, secret+" \"quoted\"\r\n")
 			},
-			want: Error{Kind: KindUnavailable}, wantErr: ": unavailable: net/http: HTTP/1.x transport connection broken: malformed HTTP status code …",
+			want: Error{Kind: KindUnavailable}, wantErr: ": unavailable: malformed HTTP status code …",
 		},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"ragops.dev/ragservice/runtime/upstream/http1"
 )
 
 // counted is a connection that counts what is written to it.
@@ -58,7 +60,7 @@ func testOneWrite(t *testing.T, again bool) {
 	}))
 	defer server.Close()
 	var writes atomic.Int64
-	base := &http.Transport{WriteBufferSize: writeBuffer, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	base := &http.Transport{WriteBufferSize: http1.WriteBuffer, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		return counted{conn, &writes}, err
 	}}
