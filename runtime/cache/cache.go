@@ -194,6 +194,9 @@ func (c *Cache) Store(k Key, vector []float32, e Entry) {
 	}
 }
 
+// KeepsVectors reports whether Store has a use for vectors.
+func (c *Cache) KeepsVectors() bool { return c.semantic != nil }
+
 // hit judges an entry by its age; false when it is too old to be served.
 func (c *Cache) hit(e Entry, tier Tier) (Hit, bool) {
 	age := max(time.Since(e.Stored), 0)

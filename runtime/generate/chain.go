@@ -81,10 +81,9 @@ func (c *chain) Connect(ctx context.Context) error {
 func (c *chain) Generate(ctx context.Context, request Request, emit func(delta string) error) (Completion, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	p := c.settings.prompt(request)
 	var errs []error
 	for i, l := range c.links {
-		completion, err := l.generate(ctx, p, len(c.links)-i, emit)
+		completion, err := l.generate(ctx, ask{&c.settings, &request}, len(c.links)-i, emit)
 		if err == nil {
 			return *completion, nil
 		}
@@ -100,11 +99,20 @@ func (c *chain) Generate(ctx context.Context, request Request, emit func(delta s
 	return Completion{}, errors.Join(errs...)
 }
 
+// ask makes the prompt anew for each attempt: a question that waits for its answer holds
+// what it has sent, and not once more what that was made of.
+type ask struct {
+	settings *settings
+	request  *Request
+}
+
+func (a ask) prompt() *prompt { return a.settings.prompt(a.request) }
+
 // generate asks one provider, with retries. It is the first of that many which
 // share the time left.
-func (l link) generate(ctx context.Context, p *prompt, sharers int, emit func(string) error) (*Completion, error) {
+func (l link) generate(ctx context.Context, a ask, sharers int, emit func(string) error) (*Completion, error) {
 	if l.upstream == nil {
-		return l.provider.complete(ctx, p, emit)
+		return l.provider.complete(ctx, a.prompt(), emit)
 	}
 	out := &output{emit: emit}
 	share := ctx
@@ -115,7 +123,7 @@ func (l link) generate(ctx context.Context, p *prompt, sharers int, emit func(st
 		defer cancel()
 	}
 	completion, err := upstream.Do(share, l.upstream, func(context.Context) (*Completion, error) {
-		return l.attempt(ctx, share, p, out)
+		return l.attempt(ctx, share, a, out)
 	})
 	switch {
 	case out.err != nil:
@@ -128,7 +136,7 @@ func (l link) generate(ctx context.Context, p *prompt, sharers int, emit func(st
 }
 
 // attempt asks once, until share ends or, once a piece came, until ctx ends.
-func (l link) attempt(ctx, share context.Context, p *prompt, out *output) (*Completion, error) {
+func (l link) attempt(ctx, share context.Context, a ask, out *output) (*Completion, error) {
 	attempt := ctx
 	if share != ctx {
 		var cancel context.CancelFunc
@@ -137,7 +145,7 @@ func (l link) attempt(ctx, share context.Context, p *prompt, out *output) (*Comp
 		out.spoke = context.AfterFunc(share, cancel)
 		defer out.spoke()
 	}
-	completion, err := l.provider.complete(attempt, p, out.pieces())
+	completion, err := l.provider.complete(attempt, a.prompt(), out.pieces())
 	switch known, ok := errors.AsType[*upstream.Error](err); {
 	case err == nil && completion.Text == "" && completion.FinishReason == FinishStop:
 		return nil, &upstream.Error{Kind: upstream.KindInvalidResponse, Err: errors.New("the answer is empty")}

@@ -52,7 +52,7 @@ query goes on without the cache. Answers still come, only slower.
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var emitted strings.Builder
-			p := settings{maxTokens: 512}.prompt(Request{Question: tt.question, Passages: tt.passages, MaxOutputTokens: tt.maxWords})
+			p := (&settings{maxTokens: 512}).prompt(&Request{Question: tt.question, Passages: tt.passages, MaxOutputTokens: tt.maxWords})
 			got, err := extractive{}.complete(t.Context(), p, func(piece string) error {
 				emitted.WriteString(piece)
 				return nil
@@ -72,7 +72,7 @@ query goes on without the cache. Answers still come, only slower.
 }
 
 func TestExtractiveStops(t *testing.T) {
-	p := &prompt{Request: Request{Question: "a", Passages: []retrieve.Passage{{Text: "A b. C d."}}}, maxTokens: 9}
+	p := &prompt{Request: &Request{Question: "a", Passages: []retrieve.Passage{{Text: "A b. C d."}}}, maxTokens: 9}
 	gone := errors.New("the caller is gone")
 	if _, err := (extractive{}).complete(t.Context(), p, func(string) error { return gone }); !errors.Is(err, gone) {
 		t.Errorf("got %v, want the error of emit", err)

@@ -57,7 +57,7 @@ func (o *openAI) connect(ctx context.Context) error {
 // complete implements [provider].
 func (o *openAI) complete(ctx context.Context, p *prompt, emit func(string) error) (*Completion, error) {
 	var body bytes.Buffer
-	body.Grow(512 + len(p.system) + len(p.messages[len(p.messages)-1].Content))
+	body.Grow(p.size())
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // < would be six bytes
 	if err := encoder.Encode(o.request(p, emit != nil)); err != nil {

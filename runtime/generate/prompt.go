@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -11,7 +12,7 @@ const promptVersion = 1
 // prompt is what every provider is asked: the one place where a request becomes
 // text.
 type prompt struct {
-	Request
+	*Request
 	// system is said ahead of the conversation.
 	system string
 	// messages is the conversation; the last one is the user's.
@@ -22,6 +23,15 @@ type prompt struct {
 	temperature *float64
 }
 
+// size is about how many bytes the prompt is as JSON.
+func (p *prompt) size() int {
+	n := 192 + len(p.system)
+	for _, m := range p.messages {
+		n += 48 + len(m.Content)
+	}
+	return n
+}
+
 // settings are the configuration's part of a prompt.
 type settings struct {
 	systemPrompt string
@@ -30,18 +40,15 @@ type settings struct {
 }
 
 // prompt puts a request together with the settings.
-func (s settings) prompt(request Request) *prompt {
-	p := &prompt{Request: request, system: s.systemPrompt, maxTokens: s.maxTokens, temperature: s.temperature}
-	if request.SystemPrompt != "" {
-		p.system = request.SystemPrompt
-	}
+func (s *settings) prompt(request *Request) *prompt {
+	p := &prompt{Request: request, maxTokens: s.maxTokens, temperature: s.temperature}
 	if n := request.MaxOutputTokens; n > 0 {
 		p.maxTokens = min(n, p.maxTokens)
 	}
 	if request.Temperature != nil {
 		p.temperature = request.Temperature
 	}
-	p.system = systemText(p.system, request)
+	p.system = systemText(cmp.Or(request.SystemPrompt, s.systemPrompt), request)
 	p.messages = append(p.messages, request.History...)
 	p.messages = append(p.messages, Message{Role: "user", Content: userText(request)})
 	return p
@@ -49,7 +56,7 @@ func (s settings) prompt(request Request) *prompt {
 
 // systemText adds to the system prompt how to read and cite the passages, and
 // what is known about the user.
-func systemText(system string, request Request) string {
+func systemText(system string, request *Request) string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(system))
 	if len(request.Passages) > 0 {
@@ -64,7 +71,7 @@ func systemText(system string, request Request) string {
 }
 
 // userText is the passages, numbered from 1, and the question.
-func userText(request Request) string {
+func userText(request *Request) string {
 	if len(request.Passages) == 0 {
 		return request.Question
 	}

@@ -44,7 +44,7 @@ func TestPrompt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := settings{systemPrompt: "You are a helpful assistant.", maxTokens: 512, temperature: new(0.7)}
-			got := render(s.prompt(tt.request))
+			got := render(s.prompt(&tt.request))
 			golden := filepath.Join("testdata", "prompt", strings.ReplaceAll(tt.name, " ", "-")+".txt")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {

@@ -6,6 +6,7 @@ package lexical
 import (
 	"iter"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -24,11 +25,14 @@ type Term struct {
 // Stem is the word in lower case without its ending, by the Snowball rules for
 // English (Porter2), which leave words of other scripts as they are.
 func (t Term) Stem() string {
-	word := strings.ReplaceAll(t.word, "’", "'")
-	env := snowballstem.NewEnv(word)
+	env := stemmers.Get().(*snowballstem.Env)
+	defer stemmers.Put(env)
+	env.SetCurrent(strings.ReplaceAll(t.word, "’", "'"))
 	english.Stem(env)
 	return env.Current()
 }
+
+var stemmers = sync.Pool{New: func() any { return snowballstem.NewEnv("") }}
 
 // Terms yields the words of a text in order. A name such as minReplicas or
 // staleTTL yields itself and then its parts.

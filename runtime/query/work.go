@@ -38,6 +38,9 @@ func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, erro
 	if err != nil {
 		return Result{}, failed(ctx, PartVectorStore, err)
 	}
+	if s.Cache == nil || !s.Cache.KeepsVectors() {
+		vector = nil // so that a question that waits for the model holds none
+	}
 	answer, err := s.generate(ctx, r, passages, user, f)
 	if err != nil {
 		return Result{}, failed(ctx, PartModel, err)
