@@ -76,11 +76,12 @@ func TestParseErrors(t *testing.T) {
 		{
 			name: "wrong values, all at once",
 			in: strings.Replace(embedded, "[docs]}", "[docs]}, topK: -1, minScore: 1.7", 1) +
-				"cache: {ttl: -1s, scope: Tenant, legacyKeys: true}\nserver: {queryAddress: nine}\ntelemetry: {logLevel: loud}\n",
+				"cache: {ttl: -1s, scope: Tenant, legacyKeys: true}\nserver: {queryAddress: nine, queryTimeout: 2s, queueTimeout: 3s}\ntelemetry: {logLevel: loud}\n",
 			want: []string{
 				"vectorStore.topK: is -1", "vectorStore.minScore: is 1.7, and must be between 0 and 1",
 				"cache.ttl: is -1s", "cache.scope: is Tenant, which needs access", "cache.legacyKeys: needs",
-				"cache: has no place to keep answers", `server.queryAddress: is "nine"`, `telemetry.logLevel: is "loud"`,
+				"cache: has no place to keep answers", `server.queryAddress: is "nine"`,
+				"server.queueTimeout: is 3s, and must not be longer than queryTimeout, which is 2s", `telemetry.logLevel: is "loud"`,
 			},
 		},
 		{

@@ -12,8 +12,8 @@ type Server struct {
 	MaxInFlight int `yaml:"maxInFlight,omitempty"`
 	// MaxQueued bounds the queries that wait for a place; 1024 by default.
 	MaxQueued int `yaml:"maxQueued,omitempty"`
-	// QueueTimeout is how long one waits at most; 1s by default. While the queue
-	// does not drain it is 100ms.
+	// QueueTimeout is how long one waits at most, which is no longer than QueryTimeout;
+	// 1s by default. While the queue does not drain it is 100ms.
 	QueueTimeout time.Duration `yaml:"queueTimeout,omitempty"`
 	// QueryTimeout bounds one query from first to last byte; by default 2s more
 	// than the model's timeout.

@@ -108,6 +108,9 @@ func (v *validation) server(s Server) {
 	v.positive("server.maxQueued", int64(s.MaxQueued))
 	v.duration("server.queueTimeout", s.QueueTimeout)
 	v.duration("server.queryTimeout", s.QueryTimeout)
+	if s.QueueTimeout > s.QueryTimeout {
+		v.add("server.queueTimeout", "is %s, and must not be longer than queryTimeout, which is %s", s.QueueTimeout, s.QueryTimeout)
+	}
 	v.positive("server.maxBodyBytes", s.MaxBodyBytes)
 	v.positive("server.maxQueryBytes", int64(s.MaxQueryBytes))
 	v.duration("server.drainTimeout", s.DrainTimeout)

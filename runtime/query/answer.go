@@ -32,10 +32,11 @@ func (s *Service) Cached(r *Request) (Result, bool) {
 // Answer answers a request that Cached could not. Where emit is not nil it is
 // called with each piece of an answer that the model makes now, on the calling
 // goroutine; an answer from a cache comes whole, in the result only. An error is
-// an [*Error], or the context's own where it ended first, or emit's.
+// an [*Error], or the context's own where it ended first, or emit's. The configured
+// time of a query bounds it, with [context.DeadlineExceeded]; ctx needs no deadline.
 func (s *Service) Answer(ctx context.Context, r *Request, emit func(delta string) error) (Result, error) {
-	key := s.flightKey(r, emit != nil)
-	f, run := s.flights.join(ctx, key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
+	key, deadline := s.flightKey(r, emit != nil), s.deadline(r)
+	f, run := s.flights.join(ctx, key, deadline, func(ctx context.Context, f *flight) (Result, error) {
 		return s.work(ctx, r, f)
 	})
 	switch {
@@ -47,7 +48,17 @@ func (s *Service) Answer(ctx context.Context, r *Request, emit func(delta string
 		return f.lead(ctx, run)
 	}
 	defer f.leave()
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	return f.wait(ctx, emit)
+}
+
+// deadline is when the time of a query is over.
+func (s *Service) deadline(r *Request) time.Time {
+	if r.Arrived.IsZero() {
+		return time.Now().Add(s.timeout)
+	}
+	return r.Arrived.Add(s.timeout)
 }
 
 // flightKey is not shared where the caller wants an answer of its own, and where
@@ -89,7 +100,7 @@ func (s *Service) revalidate(r *Request) {
 	fresh := *r
 	fresh.Cache.Mode = CacheRefresh
 	// The flight has no caller but itself: nothing cancels it but its deadline.
-	f, run := s.flights.join(context.Background(), key, s.timeout, func(ctx context.Context, f *flight) (Result, error) {
+	f, run := s.flights.join(context.Background(), key, time.Now().Add(s.timeout), func(ctx context.Context, f *flight) (Result, error) {
 		defer func() { <-s.revalidations }()
 		return s.work(ctx, &fresh, f)
 	})

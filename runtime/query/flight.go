@@ -16,9 +16,11 @@ type flight struct {
 	result Result
 	err    error
 
-	started time.Time
-	cancel  context.CancelFunc
-	streams bool
+	// deadline is when the work ends at the latest; who comes after lastJoin would
+	// inherit one that is almost over.
+	deadline, lastJoin time.Time
+	cancel             context.CancelFunc
+	streams            bool
 
 	mu      sync.Mutex
 	callers int
@@ -45,19 +47,23 @@ type flightKey struct {
 func (k flightKey) shared() bool { return k.key != cache.Key{} }
 
 // join returns the flight of that key. Where there is none that is in the first
-// half of its time, for who joins later would inherit a deadline that is almost over,
-// it makes one, and the caller must have its work done by calling run. Run is nil
-// where somebody else does. The caller must call leave.
-func (g *flights) join(ctx context.Context, key flightKey, timeout time.Duration, work func(context.Context, *flight) (Result, error)) (f *flight, run func()) {
+// half of its time it makes one, which ends at the caller's deadline, and the caller
+// must have its work done by calling run. Run is nil where somebody else does. The
+// caller must call leave.
+func (g *flights) join(ctx context.Context, key flightKey, deadline time.Time, work func(context.Context, *flight) (Result, error)) (f *flight, run func()) {
+	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if f := g.byKey[key]; f != nil && f.enter(timeout/2) {
+	if f := g.byKey[key]; f != nil && f.enter(now) {
 		return f, nil
 	}
 	// The values stay, so that traces go on; the caller's end does not reach the
 	// work.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	f = &flight{done: make(chan struct{}), started: time.Now(), cancel: cancel, streams: key.streams, callers: 1}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	f = &flight{
+		done: make(chan struct{}), deadline: deadline, lastJoin: now.Add(deadline.Sub(now) / 2),
+		cancel: cancel, streams: key.streams, callers: 1,
+	}
 	if key.shared() {
 		if g.byKey == nil {
 			g.byKey = map[flightKey]*flight{}
@@ -91,10 +97,10 @@ func (g *flights) forget(key flightKey, f *flight) {
 
 // enter counts one more caller, unless the flight is too old or nobody is left
 // who wants it, so that it is being cancelled.
-func (f *flight) enter(maxAge time.Duration) bool {
+func (f *flight) enter(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.callers == 0 || time.Since(f.started) > maxAge {
+	if f.callers == 0 || now.After(f.lastJoin) {
 		return false
 	}
 	f.callers++
@@ -114,17 +120,22 @@ func (f *flight) leave() {
 // lead runs the work on the caller's goroutine: to have another do it and wait would
 // cost a stack and two switches for each query. A caller who goes away meanwhile
 // leaves the flight, but stays until the work ends, at the latest when it is
-// cancelled.
+// cancelled. Its deadline is the flight's, so ctx needs none.
 func (f *flight) lead(ctx context.Context, run func()) (Result, error) {
 	stay := context.AfterFunc(ctx, f.leave)
 	run()
 	if stay() {
 		f.leave()
 	}
-	if f.err != nil && ctx.Err() != nil {
+	switch {
+	case f.err == nil:
+		return f.result, nil
+	case ctx.Err() != nil:
 		return Result{}, ctx.Err()
+	case !time.Now().Before(f.deadline):
+		return Result{}, context.DeadlineExceeded
 	}
-	return f.result, f.err
+	return Result{}, f.err
 }
 
 // emit hands a piece of the answer to all callers that stream.

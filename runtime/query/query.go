@@ -43,6 +43,9 @@ type Request struct {
 	// Legacy is true for a request that the service replaced could have been sent:
 	// a question and nothing else. Such answers may share its keys in Redis.
 	Legacy bool
+	// Arrived is when the time that the query may take began to run; zero is the call
+	// of Service.Answer.
+	Arrived time.Time
 
 	key cache.Key // set by Service.Prepare
 }

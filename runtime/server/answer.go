@@ -56,9 +56,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req *query.Reque
 		}
 		return outcomeOf(result), send(w, result, out)
 	}
-	ctx, cancel := s.withTimeout(r.Context())
-	defer cancel()
-	ctx, span := s.service.Tracer.Request(ctx, r.Header, w.Header(), r.URL.Path, w.Header().Get(requestIDHeader), start)
+	req.Arrived = start
+	ctx, span := s.service.Tracer.Request(r.Context(), r.Header, w.Header(), r.URL.Path, w.Header().Get(requestIDHeader), start)
 	result, err := s.admitted(r.WithContext(ctx), req, out)
 	if err != nil {
 		span.End(asStatusError(err).code)
