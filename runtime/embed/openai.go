@@ -22,9 +22,8 @@ const openAIBatch = 128
 
 // openAI asks a server that speaks OpenAI's embeddings API.
 type openAI struct {
-	cfg    config.OpenAI
-	http   *http.Client
-	client openai.Client
+	cfg        config.OpenAI
+	embeddings *openaiclient.Endpoint
 	// dimensions is sent where the model can shorten its vectors; else 0.
 	dimensions int
 	// packed is set once the server has answered in base64, plain where it refuses
@@ -35,11 +34,11 @@ type openAI struct {
 var _ provider = (*openAI)(nil)
 
 func newOpenAI(cfg config.OpenAI, dimensions int) (*openAI, error) {
-	options, client, err := openaiclient.Options(cfg)
+	embeddings, err := openaiclient.New(cfg, "embeddings")
 	if err != nil {
-		return nil, fmt.Errorf("openAI.apiKeyFile: %w", err)
+		return nil, fmt.Errorf("openAI.%w", err)
 	}
-	o := &openAI{cfg: cfg, http: client, client: openai.Client{Options: options}}
+	o := &openAI{cfg: cfg, embeddings: embeddings}
 	// The API reference: "only supported in text-embedding-3 and later models";
 	// others refuse the field, and so do many compatible servers.
 	if strings.HasPrefix(cfg.Model, "text-embedding-3") {
@@ -54,7 +53,7 @@ func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.Ba
 
 // connect implements [connector].
 func (o *openAI) connect(ctx context.Context) error {
-	return upstream.Connect(ctx, o.http, o.cfg.BaseURL)
+	return o.embeddings.Connect(ctx)
 }
 
 // embed implements [provider]. Vectors are asked for in base64, as the official
@@ -105,8 +104,8 @@ func (o *openAI) ask(ctx context.Context, texts []string, format string) ([][]fl
 	if err != nil {
 		return nil, err
 	}
-	var response *http.Response
-	if err := o.client.Post(ctx, "embeddings", body, &response); err != nil {
+	response, err := o.embeddings.Post(ctx, body)
+	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()

@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
-	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/packages/ssestream"
 
 	"ragops.dev/ragservice/runtime/config"
@@ -20,9 +18,8 @@ import (
 
 // openAI asks a server that speaks the chat completions API.
 type openAI struct {
-	cfg    config.OpenAI
-	http   *http.Client
-	client openai.Client
+	cfg  config.OpenAI
+	chat *openaiclient.Endpoint
 	// oldBound sends max_tokens, which OpenAI deprecated for
 	// max_completion_tokens and many compatible servers alone understand.
 	oldBound bool
@@ -31,9 +28,9 @@ type openAI struct {
 var _ provider = (*openAI)(nil)
 
 func newOpenAI(cfg config.OpenAI) (*openAI, error) {
-	options, client, err := openaiclient.Options(cfg)
+	chat, err := openaiclient.New(cfg, "chat/completions")
 	if err != nil {
-		return nil, fmt.Errorf("openAI.apiKeyFile: %w", err)
+		return nil, fmt.Errorf("openAI.%w", err)
 	}
 	base, err := url.Parse(cfg.BaseURL)
 	if err != nil {
@@ -41,8 +38,7 @@ func newOpenAI(cfg config.OpenAI) (*openAI, error) {
 	}
 	return &openAI{
 		cfg:      cfg,
-		http:     client,
-		client:   openai.Client{Options: options},
+		chat:     chat,
 		oldBound: cfg.AzureAPIVersion == "" && base.Hostname() != "api.openai.com",
 	}, nil
 }
@@ -51,7 +47,7 @@ func (o *openAI) identity() string { return fmt.Sprintf("openai/%s/%s", o.cfg.Ba
 
 // connect implements [connector].
 func (o *openAI) connect(ctx context.Context) error {
-	return upstream.Connect(ctx, o.http, o.cfg.BaseURL)
+	return o.chat.Connect(ctx)
 }
 
 // complete implements [provider].
@@ -71,7 +67,7 @@ func (o *openAI) complete(ctx context.Context, p *prompt, emit func(string) erro
 
 // The forms of the API, as far as they are used. The client's own keep what was
 // left out and what nobody knows apart from what was said, by reflection on every
-// field and with the text of each. The client sends the requests and reads the
+// field and with the text of each. The client shapes the requests and reads the
 // streams.
 
 // chatRequest is "Create chat completion" of OpenAI's API reference.
@@ -138,7 +134,7 @@ func (o *openAI) request(p *prompt, stream bool) chatRequest {
 }
 
 func (o *openAI) whole(ctx context.Context, body []byte) (*Completion, error) {
-	response, err := o.send(ctx, body)
+	response, err := o.chat.Post(ctx, body)
 	if err != nil {
 		return nil, err
 	}
@@ -155,14 +151,8 @@ func (o *openAI) whole(ctx context.Context, body []byte) (*Completion, error) {
 	return &Completion{Text: choice.Message.Content, FinishReason: reason, Model: answer.Model, Usage: answer.usage()}, err
 }
 
-// send has the client send a body.
-func (o *openAI) send(ctx context.Context, body []byte) (response *http.Response, err error) {
-	err = o.client.Post(ctx, "chat/completions", body, &response)
-	return response, err
-}
-
 func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (*Completion, error) {
-	response, err := o.send(ctx, body)
+	response, err := o.chat.Post(ctx, body)
 	if err != nil {
 		return nil, err
 	}

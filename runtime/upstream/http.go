@@ -120,6 +120,11 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.send(request)
+}
+
+// send sends a request, which it may change, with a body that is in memory.
+func (t *transport) send(request *http.Request) (*http.Response, error) {
 	if t.file != nil {
 		request.Header = maps.Clone(request.Header)
 		request.Header.Set(t.secret.Header, t.secret.Prefix+t.file.Get())
@@ -146,9 +151,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 //     io.EOF from then on. Where the server has begun to answer by then, net/http takes
 //     that for a failed write and closes the connection in the middle of the answer.
 func inMemory(request *http.Request) (*http.Request, error) {
-	whole := request.WithContext(request.Context())
 	if request.Body == nil || request.Body == http.NoBody {
-		return whole, nil
+		return request.WithContext(request.Context()), nil
 	}
 	defer request.Body.Close()
 	if request.GetBody == nil {
@@ -156,12 +160,41 @@ func inMemory(request *http.Request) (*http.Request, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the request: %w", err)
 		}
-		whole.ContentLength = int64(len(content))
-		whole.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+		return withBody(request.Context(), request, content), nil
 	}
+	whole := request.WithContext(request.Context())
 	var err error
 	whole.Body, err = whole.GetBody()
 	return whole, err
+}
+
+// withBody returns a copy of the request with that body.
+func withBody(ctx context.Context, request *http.Request, content []byte) *http.Request {
+	whole := request.WithContext(ctx)
+	whole.ContentLength = int64(len(content))
+	whole.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+	whole.Body, _ = whole.GetBody()
+	return whole
+}
+
+// Template is a request that is sent again and again, each time with another body. It may
+// be used by many at a time.
+type Template struct {
+	transport *transport
+	request   *http.Request
+}
+
+// NewTemplate returns one that sends with a client that [NewHTTPClient] returned, but for
+// what an [http.Client] does besides, of which nothing is left to do: that client follows no
+// redirect, has no timeout and no cookies. The request must not be changed afterwards.
+func NewTemplate(client *http.Client, request *http.Request) *Template {
+	return &Template{transport: client.Transport.(*transport), request: request}
+}
+
+// Send sends the request with a body. The body must not be changed before the response
+// has been read.
+func (t *Template) Send(ctx context.Context, body []byte) (*http.Response, error) {
+	return t.transport.send(withBody(ctx, t.request, body))
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
