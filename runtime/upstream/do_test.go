@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,50 @@ func TestDoRetries(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRetryBudget has many calls fail at once, and those that are made again hang.
+func TestRetryBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const callers = 40
+		u := new(Registry).New("model")
+		var first, again atomic.Int64
+		held, failed := make(chan struct{}), make(chan error, callers)
+		for range callers {
+			attempts := 0
+			go func() {
+				_, err := Do(t.Context(), u, func(context.Context) (int, error) {
+					if attempts++; attempts == 1 {
+						first.Add(1)
+						return 0, &Error{Kind: KindRateLimited} // which does not open the breaker
+					}
+					again.Add(1)
+					<-held
+					return 0, nil
+				})
+				failed <- err
+			}()
+		}
+		time.Sleep(2 * backoff) // the bubble's clock
+		synctest.Wait()
+		// While all but a few give up, their share of the calls in flight grows.
+		if got := again.Load(); first.Load() != callers || got < minRetries || got > maxRetryRate*callers {
+			t.Errorf("%d of %d calls are made again, want no more than a fifth", got, first.Load())
+		}
+		close(held)
+		gaveUp := 0
+		for range callers {
+			if err := <-failed; err != nil {
+				gaveUp++
+			}
+		}
+		if want := callers - int(again.Load()); gaveUp != want {
+			t.Errorf("%d calls failed, want %d", gaveUp, want)
+		}
+		if n := u.retries.retries.Load() + u.retries.calls.Load(); n != 0 {
+			t.Errorf("%d are still counted", n)
+		}
+	})
 }
 
 func TestDoEndsWithItsContext(t *testing.T) {

@@ -24,8 +24,8 @@ const (
 	// fewer than a burst needs, each answer closes a connection and each question
 	// opens one, and the ports of those that were closed are not free for a minute.
 	maxIdlePerHost = 1 << 16
-	idleTimeout = 90 * time.Second
-	dialTimeout = 5 * time.Second
+	idleTimeout    = 90 * time.Second
+	dialTimeout    = 5 * time.Second
 	// pingAfter is how long a HTTP/2 connection may be silent before a ping asks
 	// whether it is still alive.
 	pingAfter = 15 * time.Second

@@ -10,10 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/budget"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
 
 const (
@@ -22,7 +19,7 @@ const (
 	// backoff before the second attempt; it doubles each time, and is up to a
 	// quarter longer, so that callers do not come back all at once.
 	backoff = 100 * time.Millisecond
-	// Of all calls in flight at most this share may be retries, and always
+	// Of all calls in flight at most this share may be making a retry, and always
 	// minRetries of them: a server in trouble is not buried under retries.
 	maxRetryRate = 0.2
 	minRetries   = 3
@@ -38,7 +35,7 @@ type Upstream struct {
 	name     string
 	observer Observer
 	breaker  circuitbreaker.CircuitBreaker[any]
-	executor failsafe.Executor[any]
+	retries  budget
 
 	lastSuccess atomic.Int64 // Unix nanoseconds
 	lastFailure atomic.Pointer[failure]
@@ -66,22 +63,10 @@ type Health struct {
 func newUpstream(name string, observer Observer) *Upstream {
 	u := &Upstream{name: name, observer: observer}
 	u.breaker = circuitbreaker.NewBuilder[any]().
-		HandleIf(func(_ any, err error) bool { return u.trips(err) }).
 		WithFailureThresholdRatio(breakerFailures, breakerCalls).
 		WithSuccessThreshold(1).
 		WithDelay(breakerDelay).
 		Build()
-	retry := retrypolicy.NewBuilder[any]().
-		HandleIf(func(_ any, err error) bool {
-			e, ok := errors.AsType[*Error](err)
-			return ok && e.transient()
-		}).
-		WithMaxAttempts(maxAttempts).
-		WithDelayFunc(delay).
-		WithBudget(budget.NewBuilder().WithMaxRate(maxRetryRate).WithMinConcurrency(minRetries).Build()).
-		ReturnLastFailure().
-		Build()
-	u.executor = failsafe.With[any](retry, u.breaker)
 	return u
 }
 
@@ -110,12 +95,29 @@ func (u *Upstream) trips(err error) bool {
 	return err != nil && u.breaker.IsHalfOpen()
 }
 
-// delay is how long to wait before the next attempt: the backoff, or longer
-// where the server asks for it.
-func delay(attempt failsafe.ExecutionAttempt[any]) time.Duration {
-	wait := backoff << attempt.Retries()
-	if e, ok := errors.AsType[*Error](attempt.LastError()); ok {
-		wait = max(wait, e.RetryAfter)
-	}
+// delay is how long to wait after so many attempts: the backoff, or longer where the server
+// asks for it.
+func delay(e *Error, attempts int) time.Duration {
+	wait := max(backoff<<(attempts-1), e.RetryAfter)
 	return wait + rand.N(wait/4)
 }
+
+// budget bounds retries by the calls in flight.
+type budget struct {
+	calls, retries atomic.Int32
+}
+
+// began and ended count a call, from its first attempt to its last.
+func (b *budget) began() { b.calls.Add(1) }
+func (b *budget) ended() { b.calls.Add(-1) }
+
+// begin reports whether a retry may begin. One that may must end.
+func (b *budget) begin() bool {
+	if n := b.retries.Add(1); n > minRetries && float64(n) > maxRetryRate*float64(b.calls.Load()) {
+		b.retries.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (b *budget) end() { b.retries.Add(-1) }
