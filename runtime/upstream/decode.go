@@ -7,10 +7,18 @@ import (
 	"sync"
 )
 
-// DecodeJSON reads a response's body to its end and decodes it into a value. A body
-// that is left before its end costs the connection, and with it the next call the
-// time to open another. The error is that of reading or of decoding.
+// DecodeJSON reads a response's body to its end and decodes it into a value. The error is
+// that of reading or of decoding.
 func DecodeJSON(body io.Reader, into any) error {
+	return ReadBody(body, func(content []byte) error {
+		return json.Unmarshal(content, into) // copies what it keeps
+	})
+}
+
+// ReadBody reads a response's body to its end and hands it to use, which must not keep it. A
+// body that is left before its end costs the connection, and with it the next call the
+// time to open another. The error is that of reading or of use.
+func ReadBody(body io.Reader, use func(content []byte) error) error {
 	buffer := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buffer.Cap() <= maxPooledBuffer {
@@ -21,7 +29,7 @@ func DecodeJSON(body io.Reader, into any) error {
 	if _, err := buffer.ReadFrom(body); err != nil {
 		return err
 	}
-	return json.Unmarshal(buffer.Bytes(), into) // copies what it keeps
+	return use(buffer.Bytes())
 }
 
 // buffers are for responses' bodies.
