@@ -40,7 +40,7 @@ func Vector(text string, dimensions int) []float32 {
 	vector := make([]float32, dimensions)
 	// In one order, that of the hashes and then of the text: sums of floating-point
 	// numbers depend on it.
-	slices.SortStableFunc(f.found, func(a, b occurrence) int { return cmp.Compare(a.hash, b.hash) })
+	slices.SortFunc(f.found, func(a, b occurrence) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
 	for i := 0; i < len(f.found); {
 		hash, weight := f.found[i].hash, 0.0
 		for ; i < len(f.found) && f.found[i].hash == hash; i++ {
@@ -83,11 +83,12 @@ type occurrence struct {
 	// weight is a product. That it is kept rounds it: some machines would fuse it
 	// with the sum.
 	weight float64
+	at     int // in the text, among all
 }
 
 func (f *features) add(kind string, text []byte, weight float64) {
 	f.key = append(append(append(f.key[:0], kind...), 0), text...)
-	f.found = append(f.found, occurrence{xxhash.Sum64(f.key), weight})
+	f.found = append(f.found, occurrence{xxhash.Sum64(f.key), weight, len(f.found)})
 }
 
 func (f *features) collect(text string, weight func(Term) float64) {

@@ -17,7 +17,7 @@ import (
 // then the tiers that need the vector, then the model. What a hit made needless goes
 // on until the flight cancels ctx, which it does as soon as the work returns.
 func (s *Service) work(ctx context.Context, r *Request, f *flight) (Result, error) {
-	if s.Cache != nil {
+	if s.Cache != nil && s.Cache.Conn() != nil {
 		ctx = s.Cache.WithBudget(ctx)
 	}
 
