@@ -15,16 +15,22 @@ type pool struct {
 	expiring bool
 }
 
+// maxEnded bounds the connections that the server ended and that one request comes by.
+// After a server restarts all of them are, and whoever comes first would close thousands;
+// those that are left expire.
+const maxEnded = 16
+
 // take returns the connection that was used last, whose congestion window is the likeliest
 // to be still open, or nil. Those that the server closed meanwhile are closed here too.
 func (p *pool) take(address string) *conn {
-	for {
+	for range maxEnded {
 		c := p.pop(address)
 		if c == nil || c.quiet() {
 			return c
 		}
 		c.close()
 	}
+	return nil
 }
 
 func (p *pool) pop(address string) *conn {

@@ -259,6 +259,52 @@ func TestIdleConnectionEnds(t *testing.T) {
 	}
 }
 
+// TestServerRestarts shows that nobody closes all of the connections that a server left,
+// and that the next request is answered all the same.
+func TestServerRestarts(t *testing.T) {
+	const n = 3 * maxEnded
+	ended := make(chan struct{})
+	server := serve(t, func(number int, c *net.TCPConn, r *bufio.Reader) {
+		for {
+			if _, _, err := receive(r); err != nil {
+				return
+			}
+			fmt.Fprint(c, ok(strconv.Itoa(number)))
+			if number <= n {
+				<-ended
+				return
+			}
+		}
+	})
+	c := newClient(t)
+	var busy [n]io.Reader
+	for i := range busy {
+		busy[i] = begin(t, c, newRequest(t, http.MethodGet, server.url, nil))
+	}
+	for _, body := range busy {
+		readAll(t, body)
+	}
+	close(ended)
+	for _, nc := range c.connections() {
+		if err := arrived(nc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, left := range []int{n - maxEnded, n - 2*maxEnded} {
+		if got := ask(t, c, http.MethodPost, server.url, "a question"); got == "" {
+			t.Error("no answer")
+		}
+		// What answered is idle again, ahead of those that are left; it is taken away so
+		// that the next request comes by them.
+		for address := range c.idle.idle {
+			c.idle.pop(address).close()
+			if got := len(c.idle.idle[address]); got != left {
+				t.Errorf("%d connections are left, want %d", got, left)
+			}
+		}
+	}
+}
+
 // TestCloseIdleConnections shows that all idle connections are closed, and none that
 // carries a request.
 func TestCloseIdleConnections(t *testing.T) {
