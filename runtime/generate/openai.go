@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/openai/openai-go/v3/packages/ssestream"
 	"github.com/tidwall/gjson"
@@ -145,12 +146,12 @@ func (o *openAI) whole(ctx context.Context, body []byte) (*Completion, error) {
 // readChat reads "The chat completion object". It looks for the fields that are used: to
 // decode the object was a tenth of what a miss takes of the CPU.
 func readChat(body []byte) (*Completion, error) {
-	if !gjson.ValidBytes(body) {
+	if !json.Valid(body) { // which bounds the depth, as that of gjson does not
 		return nil, errors.New("the response is not JSON")
 	}
 	found := gjson.GetManyBytes(body, "choices.0.message.content", "choices.0.finish_reason", "model", "usage.prompt_tokens", "usage.completion_tokens")
 	text, reason, model, input, output := found[0], found[1], found[2], found[3], found[4]
-	if !text.Exists() && !reason.Exists() {
+	if !text.Exists() && !reason.Exists() && !gjson.GetBytes(body, "choices.0").Exists() {
 		return nil, errors.New("the response has no choices")
 	}
 	if text.Type != gjson.String && text.Type != gjson.Null { // null beside a refusal
@@ -158,9 +159,21 @@ func readChat(body []byte) (*Completion, error) {
 	}
 	finish, err := openAIFinish(reason.String())
 	return &Completion{
-		Text: text.String(), FinishReason: finish, Model: model.String(),
+		Text: plain(text), FinishReason: finish, Model: model.String(),
 		Usage: Usage{InputTokens: int(input.Int()), OutputTokens: int(output.Int())},
 	}, err
+}
+
+// plain is the text of a string or of null. Escapes by number, of which not all are
+// characters, and what is no UTF-8 are for encoding/json to read.
+func plain(text gjson.Result) string {
+	if strings.Contains(text.Raw, `\u`) || !utf8.ValidString(text.Raw) {
+		var s string
+		if err := json.Unmarshal([]byte(text.Raw), &s); err == nil {
+			return s
+		}
+	}
+	return text.String()
 }
 
 func (o *openAI) stream(ctx context.Context, body []byte, emit func(string) error) (*Completion, error) {

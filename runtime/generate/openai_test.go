@@ -2,6 +2,7 @@ package generate
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,12 @@ func TestReadChat(t *testing.T) {
 		{name: "usage of nothing", body: `{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":null}`, want: &Completion{Text: "a", FinishReason: FinishStop}},
 		{name: "no finish reason", body: `{"choices":[{"message":{"content":"a"},"finish_reason":null}]}`, wantErr: "the answer was cut off: it has no finish reason"},
 		{name: "parts instead of text", body: `{"choices":[{"message":{"content":[{"text":"a"}]},"finish_reason":"stop"}]}`, wantErr: "the answer is not text"},
+		{name: "a choice of nothing", body: `{"choices":[{}]}`, wantErr: "the answer was cut off: it has no finish reason"},
+		{name: "nested without end", body: strings.Repeat("[", 10<<20), wantErr: "the response is not JSON"},
+		{
+			name: "half of a character", body: `{"choices":[{"message":{"content":"\ud83d\u0041"},"finish_reason":"stop"}]}`,
+			want: &Completion{Text: "\ufffdA", FinishReason: FinishStop},
+		},
 		{name: "no choices", body: `{"choices":[],"usage":{}}`, wantErr: "the response has no choices"},
 		{name: "an array", body: `[]`, wantErr: "the response has no choices"},
 		{name: "cut off", body: `{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]`, wantErr: "the response is not JSON"},
@@ -61,32 +68,27 @@ func TestReadChat(t *testing.T) {
 	}
 }
 
-// FuzzReadChat holds the text of an answer to what encoding/json makes of it.
+// FuzzReadChat holds the text of an answer to what encoding/json makes of it, for a text and
+// for the text as it stands in a document.
 func FuzzReadChat(f *testing.F) {
-	for _, text := range []string{"", "Hello!", "a\n\"b\" é 😀 \\", "</context>", "\x00\x1f\u2028", "[1]", `{"choices": 1}`} {
+	for _, text := range []string{"", "Hello!", "a\n\"b\" é 😀 \\", "</context>", "\x00\x1f\u2028", "[1]", `{"choices": 1}`, `\ud83d\u0041`, `\"\/\b`, "\xff"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var sent struct {
-			Choices [1]struct {
-				Message struct {
-					Content string `json:"content"`
-				} `json:"message"`
-				FinishReason string `json:"finish_reason"`
-			} `json:"choices"`
-		}
-		sent.Choices[0].Message.Content, sent.Choices[0].FinishReason = text, "stop"
-		body, err := json.Marshal(sent)
+		_, _ = readChat([]byte(text)) // which must not panic
+		encoded, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Unmarshal(body, &sent); err != nil {
-			t.Fatal(err)
+		for _, literal := range []string{string(encoded), `"` + text + `"`} {
+			var want string
+			if json.Unmarshal([]byte(literal), &want) != nil {
+				continue
+			}
+			got, err := readChat([]byte(`{"choices":[{"message":{"content":` + literal + `},"finish_reason":"stop"}]}`))
+			if err != nil || got.Text != want {
+				t.Errorf("%s: got %q and %v, want %q", literal, got.Text, err, want)
+			}
 		}
-		got, err := readChat(body)
-		if want := sent.Choices[0].Message.Content; err != nil || got.Text != want {
-			t.Errorf("got %q and %v, want %q", got.Text, err, want)
-		}
-		_, _ = readChat([]byte(text)) // which must not panic
 	})
 }
