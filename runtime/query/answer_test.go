@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ragops.dev/ragservice/runtime/cache"
@@ -115,16 +116,32 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestDeadline shows that a query ends when its time since it arrived is over, and that this
+// is what is said, whichever part took the time.
 func TestDeadline(t *testing.T) {
-	s := newService(t, nil, nil)
-	s.timeout = 20 * time.Millisecond
-	s.model.script = func(ctx context.Context, _ generate.Request, _ func(string) error) (generate.Completion, error) {
+	hangs := func(ctx context.Context) error {
 		<-ctx.Done()
-		return generate.Completion{}, errors.New("some error of a library")
+		return errors.New("some error of a library")
 	}
-	_, err := s.ask(t.Context(), Request{Question: "q"}, nil)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want that time ran out", err)
+	for name, emit := range map[string]func(string) error{"whole": nil, "streamed": func(string) error { return nil }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(t, nil, nil)
+				s.timeout = time.Second
+				s.model.script = func(ctx context.Context, _ generate.Request, _ func(string) error) (generate.Completion, error) {
+					return generate.Completion{}, hangs(ctx)
+				}
+				start := time.Now()
+				_, err := s.ask(t.Context(), Request{Question: "q", Arrived: start.Add(-400 * time.Millisecond)}, emit)
+				if err != context.DeadlineExceeded { //nolint:errorlint // and not a part's error that says so too
+					t.Errorf("got %v, want that time ran out", err)
+				}
+				if took := time.Since(start); took != 600*time.Millisecond {
+					t.Errorf("took %s, want what was left of a second", took)
+				}
+				synctest.Wait() // for the work of a stream
+			})
+		})
 	}
 }
 

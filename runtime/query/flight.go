@@ -127,6 +127,12 @@ func (f *flight) lead(ctx context.Context, run func()) (Result, error) {
 	if stay() {
 		f.leave()
 	}
+	return f.outcome(ctx)
+}
+
+// outcome is what a caller gets once the work has ended. Where the time was over it is that,
+// and not what the part made of it whose turn it was.
+func (f *flight) outcome(ctx context.Context) (Result, error) {
 	switch {
 	case f.err == nil:
 		return f.result, nil
@@ -184,14 +190,14 @@ func (f *flight) wait(ctx context.Context, emit func(string) error) (Result, err
 			if delta, _ := f.after(sent); delta != "" {
 				continue
 			}
-			return f.result, f.err
+			return f.outcome(ctx)
 		case <-ctx.Done():
 			return Result{}, ctx.Err()
 		}
 	}
 	select {
 	case <-f.done:
-		return f.result, f.err
+		return f.outcome(ctx)
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
 	}
