@@ -75,7 +75,7 @@ func again(ctx context.Context, err error, attempts int) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
 	}

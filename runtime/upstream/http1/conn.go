@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -83,7 +84,14 @@ func (c *conn) wait() error {
 		return nil
 	}
 	c.seen = nil
-	return c.raw.Read(c.await)
+	if err := c.raw.Read(c.await); err != nil {
+		return err
+	}
+	if c.seen != nil && !errors.Is(c.seen, syscall.EAGAIN) { // to be seen once only
+		c.failed = os.NewSyscallError("recvfrom", c.seen)
+		return c.failed
+	}
+	return nil
 }
 
 // quiet reports whether there is nothing to be read. An idle connection that is not quiet

@@ -41,7 +41,7 @@ func outcomeOf(t *testing.T, method string, answer []byte, with func(dial func(c
 		})
 		return near, nil
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
 		announced++

@@ -68,18 +68,25 @@ func (p *pool) expireAfter(wait, timeout time.Duration) {
 }
 
 func (p *pool) expire(timeout time.Duration) {
-	now := time.Now()
+	for _, c := range p.expired(time.Now(), timeout) {
+		c.close()
+	}
+}
+
+// expired takes the connections away that are to be closed, which thousands may be: nobody
+// is to wait for that.
+func (p *pool) expired(now time.Time, timeout time.Duration) (all []*conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expiring = false
 	next := timeout
 	for address, idle := range p.idle {
-		expired := 0
-		for expired < len(idle) && now.Sub(idle[expired].idleSince) >= timeout {
-			idle[expired].close()
-			expired++
+		n := 0
+		for n < len(idle) && now.Sub(idle[n].idleSince) >= timeout {
+			n++
 		}
-		if idle = slices.Delete(idle, 0, expired); len(idle) == 0 {
+		all = append(all, idle[:n]...)
+		if idle = slices.Delete(idle, 0, n); len(idle) == 0 {
 			delete(p.idle, address)
 			continue
 		}
@@ -89,16 +96,18 @@ func (p *pool) expire(timeout time.Duration) {
 	if len(p.idle) > 0 {
 		p.expireAfter(next, timeout)
 	}
+	return all
 }
 
 // clear closes all.
 func (p *pool) clear() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, idle := range p.idle {
+	all := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, idle := range all {
 		for _, c := range idle {
 			c.close()
 		}
 	}
-	clear(p.idle)
 }

@@ -52,6 +52,9 @@ func Takes(request *http.Request) bool {
 // any time until the response's body was read to its end or closed, and its cause is the
 // error then. A body that is closed before its end costs the connection.
 //
+// The request is written whole before an answer is looked for. A server that answers a large
+// one early, and neither reads on nor closes, is waited for until the context ends.
+//
 // A request that a connection which was used before did not carry, since the server had
 // closed it, is sent again over a new one, once, and only where that cannot do anything
 // twice: nothing of it was written, or its method is safe.

@@ -35,6 +35,7 @@ func recorder(t *testing.T) (url string, got <-chan asked) {
 			t.Error(err)
 		}
 		requests <- asked{Method: r.Method, URL: r.URL.String(), Body: string(body), Header: r.Header}
+		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, "{}")
 	}))
 	t.Cleanup(server.Close)
@@ -85,13 +86,13 @@ func TestPostsAsTheClient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			response.Body.Close()
+			defer response.Body.Close()
 			ours := <-got
 			client := openai.Client{Options: append(tt.options, option.WithMaxRetries(0))}
-			if err := client.Post(t.Context(), "chat/completions", []byte(body), &response); err != nil {
+			var answer struct{}
+			if err := client.Post(t.Context(), "chat/completions", []byte(body), &answer); err != nil {
 				t.Fatal(err)
 			}
-			response.Body.Close()
 			theirs := <-got
 			theirs.Header.Del("Accept-Encoding") // net/http's transport asks for gzip by itself
 			if diff := cmp.Diff(theirs, ours); diff != "" {
@@ -105,7 +106,11 @@ func TestPostsAsTheClient(t *testing.T) {
 func TestPostsAtTheSameTime(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }))
 	defer server.Close()
-	endpoint, err := openaiclient.New(config.OpenAI{BaseURL: server.URL}, "embeddings")
+	key := filepath.Join(t.TempDir(), "key") // for each request has headers of its own then
+	if err := os.WriteFile(key, []byte("k-1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := openaiclient.New(config.OpenAI{BaseURL: server.URL, APIKeyFile: key}, "embeddings")
 	if err != nil {
 		t.Fatal(err)
 	}
