@@ -61,7 +61,7 @@ func (k *keeper) collected(int) {
 // floor, in steps, since each change stops the process for a moment; Percent for a
 // heap that would be above it.
 func (p Pace) next(live int) int {
-	const step = 50
+	const step = 10
 	toFloor := 100 * (p.Floor - live) / max(live, 1<<20)
 	return max(p.Percent, toFloor/step*step)
 }

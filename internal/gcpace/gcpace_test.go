@@ -11,17 +11,22 @@ const mb = 1 << 20
 var pace = Pace{Floor: 32 * mb, Percent: 100}
 
 func TestNext(t *testing.T) {
-	tests := []struct{ live, want int }{
-		{0, 3200}, // a heap that is not known yet
-		{4 * mb, 700},
-		{5 * mb, 500},
-		{10 * mb, 200},
-		{16 * mb, 100},
-		{64 * mb, 100},
-		{500 * mb, 100},
+	tests := []struct{ percent, live, want int }{
+		{100, 0, 3200}, // a heap that is not known yet
+		{100, 4 * mb, 700},
+		{100, 5 * mb, 540},
+		{100, 10 * mb, 220},
+		{100, 16 * mb, 100},
+		{100, 64 * mb, 100},
+		{100, 500 * mb, 100},
+		{35, 16 * mb, 100},
+		{35, 22 * mb, 40},
+		{35, 24 * mb, 35},
+		{35, 500 * mb, 35},
 	}
 	for _, tt := range tests {
-		if got := pace.next(tt.live); got != tt.want {
+		p := Pace{Floor: 32 * mb, Percent: tt.percent}
+		if got := p.next(tt.live); got != tt.want {
 			t.Errorf("%d bytes alive: got %d %%, want %d %%", tt.live, got, tt.want)
 		}
 	}
