@@ -20,7 +20,9 @@ TAGS := grpcnotrace
 # Goroutines begin with the smallest stack and not with the average one (GODEBUG's
 # adaptivestackstart, which //go:debug does not know): in a program with thousands of
 # goroutines that need little beside thousands that need much, the average is too much.
-LDFLAGS := -s -w -X runtime.godebugDefault=adaptivestackstart=0 \
+# It is added to the settings that Go has for the program, which it would replace.
+GODEBUG_DEFAULT = $(shell go list -f '{{with .DefaultGODEBUG}}{{.}},{{end}}' ./cmd/runtime)adaptivestackstart=0
+LDFLAGS = -s -w -X runtime.godebugDefault=$(GODEBUG_DEFAULT) \
 	-X main.version=$(VERSION) -X main.runtimeImage=$(RUNTIME_IMAGE) \
 	-X ragops.dev/ragservice/ragctl/command.runtimeImage=$(RUNTIME_IMAGE)
 
