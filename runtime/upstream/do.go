@@ -25,18 +25,18 @@ func Do[T any](ctx context.Context, u *Upstream, call func(context.Context) (T, 
 	if err := ctx.Err(); err != nil {
 		return zero, u.classify(ctx, err)
 	}
-	u.retries.began()
-	defer u.retries.ended()
+	u.budget.beginCall()
+	defer u.budget.endCall()
 	if !u.breaker.TryAcquirePermit() {
 		return zero, u.refuse()
 	}
 	value, err := once(ctx, u, call)
-	for attempts := 1; again(ctx, err, attempts) && u.retries.begin(); attempts++ {
+	for attempts := 1; again(ctx, err, attempts) && u.budget.beginRetry(); attempts++ {
 		permitted := u.breaker.TryAcquirePermit()
 		if permitted {
 			value, err = once(ctx, u, call)
 		}
-		u.retries.end()
+		u.budget.endRetry()
 		if !permitted {
 			break
 		}

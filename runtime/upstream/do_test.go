@@ -126,7 +126,7 @@ func TestRetryBudget(t *testing.T) {
 		if want := callers - int(again.Load()); gaveUp != want {
 			t.Errorf("%d calls failed, want %d", gaveUp, want)
 		}
-		if n := u.retries.retries.Load() + u.retries.calls.Load(); n != 0 {
+		if n := u.budget.retries.Load() + u.budget.calls.Load(); n != 0 {
 			t.Errorf("%d are still counted", n)
 		}
 	})

@@ -3,32 +3,17 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"regexp"
-	"sync"
-	"time"
 
 	"ragops.dev/ragservice/runtime/reload"
-	"ragops.dev/ragservice/runtime/upstream/http1"
 )
 
 const (
-	// maxIdlePerHost is beyond what one replica has in flight: every connection
-	// that was needed once is kept for the next query, until idleTimeout. With
-	// fewer than a burst needs, each answer closes a connection and each question
-	// opens one, and the ports of those that were closed are not free for a minute.
-	maxIdlePerHost = 1 << 16
-	idleTimeout    = 90 * time.Second
-	dialTimeout    = 5 * time.Second
-	// pingAfter is how long a HTTP/2 connection may be silent before a ping asks
-	// whether it is still alive.
-	pingAfter = 15 * time.Second
 	// maxResponseBytes bounds the body of one response.
 	maxResponseBytes = 64 << 20
 	// maxErrorBytes is how much of an error's body is read for its code.
@@ -61,48 +46,6 @@ func NewHTTPClient(secret Secret) (*http.Client, error) {
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
-}
-
-// connections are those of the whole process: parts that ask the same server, such
-// as an embedding and a model of one provider, use the same ones.
-var connections = sync.OnceValue(func() http.RoundTripper {
-	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
-	return &routes{
-		plain: &http1.Transport{Dial: dial, IdleTimeout: idleTimeout},
-		other: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         dial,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: maxIdlePerHost,
-			WriteBufferSize:     http1.WriteBuffer,
-			IdleConnTimeout:     idleTimeout,
-			ForceAttemptHTTP2:   true,
-			HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
-		},
-	}
-})
-
-// routes sends plain HTTP itself, and all else, proxies included, by net/http.
-type routes struct {
-	plain *http1.Transport
-	other *http.Transport
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (r *routes) RoundTrip(request *http.Request) (*http.Response, error) {
-	if http1.Takes(request) {
-		if proxy, err := r.other.Proxy(request); err == nil && proxy == nil {
-			return r.plain.RoundTrip(request)
-		}
-	}
-	return r.other.RoundTrip(request)
-}
-
-// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
-func (r *routes) CloseIdleConnections() {
-	r.plain.CloseIdleConnections()
-	r.other.CloseIdleConnections()
 }
 
 // transport adds the secret and gives failures their kind.
@@ -175,26 +118,6 @@ func withBody(ctx context.Context, request *http.Request, content []byte) *http.
 	whole.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 	whole.Body, _ = whole.GetBody()
 	return whole
-}
-
-// Template is a request that is sent again and again, each time with another body. It may
-// be used by many at a time.
-type Template struct {
-	transport *transport
-	request   *http.Request
-}
-
-// NewTemplate returns one that sends with a client that [NewHTTPClient] returned, but for
-// what an [http.Client] does besides, of which nothing is left to do: that client follows no
-// redirect, has no timeout and no cookies. The request must not be changed afterwards.
-func NewTemplate(client *http.Client, request *http.Request) *Template {
-	return &Template{transport: client.Transport.(*transport), request: request}
-}
-
-// Send sends the request with a body. The body must not be changed before the response
-// has been read.
-func (t *Template) Send(ctx context.Context, body []byte) (*http.Response, error) {
-	return t.transport.send(withBody(ctx, t.request, body))
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.

@@ -35,7 +35,7 @@ type Upstream struct {
 	name     string
 	observer Observer
 	breaker  circuitbreaker.CircuitBreaker[any]
-	retries  budget
+	budget   budget
 
 	lastSuccess atomic.Int64 // Unix nanoseconds
 	lastFailure atomic.Pointer[failure]
@@ -107,12 +107,13 @@ type budget struct {
 	calls, retries atomic.Int32
 }
 
-// began and ended count a call, from its first attempt to its last.
-func (b *budget) began() { b.calls.Add(1) }
-func (b *budget) ended() { b.calls.Add(-1) }
+// beginCall counts a call, from its first attempt to its last.
+func (b *budget) beginCall() { b.calls.Add(1) }
 
-// begin reports whether a retry may begin. One that may must end.
-func (b *budget) begin() bool {
+func (b *budget) endCall() { b.calls.Add(-1) }
+
+// beginRetry reports whether a retry may begin. One that may must end.
+func (b *budget) beginRetry() bool {
 	if n := b.retries.Add(1); n > minRetries && float64(n) > maxRetryRate*float64(b.calls.Load()) {
 		b.retries.Add(-1)
 		return false
@@ -120,4 +121,4 @@ func (b *budget) begin() bool {
 	return true
 }
 
-func (b *budget) end() { b.retries.Add(-1) }
+func (b *budget) endRetry() { b.retries.Add(-1) }

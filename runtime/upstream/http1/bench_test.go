@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -54,7 +55,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 					_, err = response.Body.Read(buffer)
 				}
 				response.Body.Close()
-				if err != io.EOF { //nolint:errorlint // the end itself is never wrapped
+				if !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 			}
